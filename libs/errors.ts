@@ -1,0 +1,164 @@
+// The register of everything that can go wrong outside our own code: one code, one meaning, one remedy.
+// It keeps true that every error of the world has a stable code which operators can look up in docs/errors.md,
+// and that no error carries what a person's data could be: details are ids, places and counts.
+
+/** What the register says of a code. `status` is the HTTP status with which an interface answers. */
+export type ErrorEntry = {
+  /** What was being done when it failed, as a gerund: "reading the range". */
+  readonly message: string;
+  readonly status: number;
+  /** Whether the same attempt may succeed later, with nothing changed by a person. */
+  readonly retryable: boolean;
+  /** What a person should do, in one or two sentences. */
+  readonly remedy: string;
+};
+
+/** All codes, sorted. `make docs` writes them to docs/errors.md. */
+export const errorRegister = {
+  "config.invalid": {
+    message: "reading the configuration",
+    status: 500,
+    retryable: false,
+    remedy: "Correct every setting that the message names, then start again.",
+  },
+  "database.start": {
+    message: "starting the embedded PostgreSQL",
+    status: 503,
+    retryable: false,
+    remedy: "Read the cause: free the disk, choose another data directory, or set DATABASE_URL to a server that runs.",
+  },
+  "database.unreachable": {
+    message: "talking to PostgreSQL",
+    status: 503,
+    retryable: true,
+    remedy: "Nothing if it passes. Otherwise check that the server of DATABASE_URL runs and accepts this host.",
+  },
+  "delivery.unknown": {
+    message: "looking up the delivery",
+    status: 404,
+    retryable: false,
+    remedy: "Check the id: it reads district, source, number, with dots between.",
+  },
+  "district.unknown": {
+    message: "looking up the district",
+    status: 404,
+    retryable: false,
+    remedy: "List the districts with `rollcall district list`, or make it with `rollcall district add`.",
+  },
+  "landing.io": {
+    message: "reading or writing the landing store",
+    status: 503,
+    retryable: true,
+    remedy: "Check that the landing folder exists, has room, and may be written by this user.",
+  },
+  "lease.lost": {
+    message: "holding the lease",
+    status: 409,
+    retryable: true,
+    remedy: "Nothing: another process took the work over. If it recurs, look for two installations on one database.",
+  },
+  "log.generation": {
+    message: "reading a topic that was deleted or made again",
+    status: 409,
+    retryable: false,
+    remedy: "Start over from the topic's beginning: what was read belongs to a log that is gone.",
+  },
+  "log.range-expired": {
+    message: "reading a range whose beginning is no longer kept",
+    status: 410,
+    retryable: false,
+    remedy: "Nothing: the range is filled again from landing on request. If landing lost it too, deliver the set again.",
+  },
+  "log.range-short": {
+    message: "reading a range that ends beyond the log",
+    status: 500,
+    retryable: false,
+    remedy: "The log lost records that were acknowledged: restore it, or deliver the set again.",
+  },
+  "log.unknown-topic": {
+    message: "looking up the topic",
+    status: 404,
+    retryable: false,
+    remedy: "Check the district: its topics are made when it is added and removed when it leaves.",
+  },
+  "log.writer-fenced": {
+    message: "appending as a writer that was replaced",
+    status: 409,
+    retryable: true,
+    remedy: "Nothing: a newer writer has the topic and nothing was written by this one.",
+  },
+  "plan.cause-needed": {
+    message: "approving a plan that is held for a cause",
+    status: 422,
+    retryable: false,
+    remedy: "Look at the plan, and name the cause when you approve it.",
+  },
+  "plan.none": {
+    message: "looking up the open plan",
+    status: 404,
+    retryable: false,
+    remedy: "Nothing waits for a decision in this district.",
+  },
+  "plan.superseded": {
+    message: "deciding on a version of the plan that is no longer open",
+    status: 409,
+    retryable: false,
+    remedy: "Look at the plan again: a newer delivery or decision has changed it. Decide on the version it shows now.",
+  },
+  "registry.unknown-schema": {
+    message: "looking up the schema",
+    status: 500,
+    retryable: false,
+    remedy: "The record was written by a newer version: update this installation.",
+  },
+  "set.unreadable": {
+    message: "reading the set",
+    status: 422,
+    retryable: false,
+    remedy: "Check that the path is a folder or a whole zip file with CSV files at its root.",
+  },
+  usage: {
+    message: "understanding the command",
+    status: 400,
+    retryable: false,
+    remedy: "Add --help to the command: it shows the arguments and an example.",
+  },
+} as const satisfies Readonly<Record<string, ErrorEntry>>;
+
+/** A code of the register. */
+export type ErrorCode = keyof typeof errorRegister;
+
+/** Ids, places and counts that help to find what failed; never the value of a cell. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+
+/**
+ * The world failed. Its message is the register's gerund unless a more exact one is given.
+ * Whoever holds one may wrap it as the cause of another; only `run()` retries or exits.
+ */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  /** HTTP status. */
+  readonly status: number;
+  readonly remedy: string;
+  readonly details: ErrorDetails;
+
+  constructor(
+    code: ErrorCode,
+    about: { readonly message?: string; readonly cause?: unknown; readonly details?: ErrorDetails } = {},
+  ) {
+    const entry: ErrorEntry = errorRegister[code];
+    super(about.message ?? entry.message, about.cause === undefined ? {} : { cause: about.cause });
+    this.code = code;
+    this.retryable = entry.retryable;
+    this.status = entry.status;
+    this.remedy = entry.remedy;
+    this.details = about.details ?? {};
+  }
+}
+
+/** Whether an unknown thing that was thrown is an error of the world, with one of these codes if any are named. */
+export function isAppError(thrown: unknown, ...codes: readonly ErrorCode[]): thrown is AppError {
+  return thrown instanceof AppError && (codes.length === 0 || codes.includes(thrown.code));
+}
