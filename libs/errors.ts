@@ -67,7 +67,8 @@ export const errorRegister = {
     message: "reading a range whose beginning is no longer kept",
     status: 410,
     retryable: false,
-    remedy: "Nothing: the range is filled again from landing on request. If landing lost it too, deliver the set again.",
+    remedy:
+      "Nothing: the range is filled again from landing on request. If landing lost it too, deliver the set again.",
   },
   "log.range-short": {
     message: "reading a range that ends beyond the log",

@@ -1,0 +1,74 @@
+# The only commands to know. `make demo` and `make test` work on a fresh clone with any Node that has npm:
+# where it is too old to run TypeScript, the right one is fetched into .tools/ and used from there.
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up down check format docs test torture bench clean
+
+NODE_VERSION := 24.21.0
+NODE_OK := $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 18) ? 0 : 1)' 2>/dev/null && echo yes)
+ifneq ($(NODE_OK),yes)
+NODE_DIR := .tools/node-$(NODE_VERSION)
+NODE := $(NODE_DIR)/bin/node
+NODE_PACKAGE := node-linux-$(patsubst x86_64,x64,$(patsubst aarch64,arm64,$(shell uname -m)))
+export PATH := $(CURDIR)/$(NODE_DIR)/bin:$(PATH)
+endif
+export NODE_COMPILE_CACHE ?= $(CURDIR)/.tools/compile-cache
+
+INSTALLED := node_modules/.package-lock.json
+BIN := node_modules/.bin
+
+help: ## show these lines
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+install: $(INSTALLED) ## fetch Node where it is needed, and the packages
+
+# Renamed into place, so that a fetch that is killed half way is not taken for a Node by the next one.
+ifneq ($(NODE_OK),yes)
+$(NODE):
+	@case "$$(uname -s)" in Linux) ;; *) echo "Node $(NODE_VERSION) is needed: install it from https://nodejs.org" >&2; exit 1 ;; esac
+	@echo "fetching Node $(NODE_VERSION) into .tools/"
+	@mkdir -p .tools && new=$$(mktemp -d .tools/new.XXXXXX) && \
+	npm install --prefix $$new --no-save --no-package-lock --loglevel=error $(NODE_PACKAGE)@$(NODE_VERSION) && \
+	{ mv -T $$new/node_modules/$(NODE_PACKAGE) $(NODE_DIR) 2>/dev/null || test -x $@; } && rm -rf $$new
+endif
+
+# `tap build` belongs to every install: without it the first test run may load TypeScript by another loader.
+$(INSTALLED): package-lock.json | $(NODE)
+	@echo "installing packages"
+	@npm ci
+	@built=$$($(BIN)/tap build 2>&1) || { echo "$$built" >&2; rm -f $@; exit 1; }
+	@touch $@
+
+demo: install ## two districts, four nights, one held deletion; KEEP=1 stays up
+	@bin/rollcall demo $(if $(KEEP),--keep)
+
+up: ## the local stack of docker-compose.yml; without Docker one process with its own PostgreSQL, until Ctrl-C
+	@if docker compose version >/dev/null 2>&1; then docker compose up --build --detach --wait; \
+	else echo "no docker compose here: one process, embedded PostgreSQL, Ctrl-C stops it"; $(MAKE) --no-print-directory install && bin/rollcall up; fi
+
+down: ## stop what `make up` started in Docker; its data stays
+	@if docker compose version >/dev/null 2>&1; then docker compose down; else echo "no docker compose here: nothing runs in the background"; fi
+
+check: install ## format, lint, types, tidiness
+	@$(BIN)/oxfmt --check
+	@$(BIN)/oxlint --deny-warnings
+	@$(BIN)/tsc --noEmit -p .
+	@$(BIN)/tap test/tidy.test.ts test/tidy/*.test.ts
+
+format: install ## write the format that `make check` asks for
+	@$(BIN)/oxfmt
+
+docs: install ## write the documents that are made from the sources
+	@node test/support/write-docs.ts
+
+test: check ## install, check, and run every test on a real PostgreSQL
+	@$(BIN)/tap
+
+torture: install ## the long proofs in full: kills at random points, mutated sets, many seeds
+	@TORTURE=1 $(BIN)/tap --timeout=1800 --jobs=1 test/torture
+
+bench: install ## the figures that the README quotes
+	@node bench/main.ts
+
+clean: ## remove what install and runs left; the next make starts fresh
+	@rm -rf node_modules .tap .tools .rollcall
