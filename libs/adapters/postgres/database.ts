@@ -1,0 +1,89 @@
+// The door to PostgreSQL: one pool of connections, the rules by which its types are read, and the migrations.
+// It keeps true that whole numbers arrive as numbers or not at all (never rounded), and that migrations run once,
+// in order, however many processes start at the same moment.
+
+import { join } from "node:path";
+import knex from "knex";
+import type { Knex } from "knex";
+import pg from "pg";
+import { AppError } from "../../errors.ts";
+
+export type Database = {
+  readonly sql: Knex;
+  /** For connections beside the pool, such as the one that listens. */
+  readonly url: string;
+  /** Ends the pool when its queries are done. Twice is harmless. */
+  close(): Promise<void>;
+};
+
+const int8 = 20;
+const bytea = 17;
+// A number of our own choosing, taken by whoever migrates: "rollcall" in spirit, unique among our advisory locks.
+const migrationLock = 7_265_011;
+
+/**
+ * Opens a pool; the first connection is made by the first query.
+ * @param options.max most connections at once.
+ * @throws AppError `config.invalid` when the URL is not one of PostgreSQL (the URL is not repeated: it holds a password).
+ */
+export function openDatabase(url: string, options: { readonly max?: number } = {}): Database {
+  if (!/^postgres(?:ql)?:\/\//u.test(url)) {
+    throw new AppError("config.invalid", { message: "DATABASE_URL must begin with postgres:// or postgresql://" });
+  }
+  const sql = knex({
+    client: "pg",
+    connection: { connectionString: url, types: { getTypeParser }, application_name: "rollcall" },
+    pool: { min: 0, max: options.max ?? 10 },
+    acquireConnectionTimeout: 30_000,
+    migrations: {
+      directory: join(import.meta.dirname, "..", "..", "..", "migrations"),
+      loadExtensions: [".ts"],
+      tableName: "migrations",
+    },
+    // knex writes warnings to stderr by itself; what matters also reaches the caller as an error.
+    log: { warn: () => {}, error: () => {}, debug: () => {}, deprecate: () => {} },
+  });
+  let closed: Promise<void> | undefined;
+  return { sql, url, close: () => (closed ??= sql.destroy()) };
+}
+
+/**
+ * Brings the schema to the newest migration. Safe when several processes do so at once: they take turns.
+ * A process that dies half way leaves the schema as before, and nothing locked.
+ */
+export async function migrate(db: Database): Promise<void> {
+  await db.sql.transaction(async (turn) => {
+    await turn.raw("select pg_advisory_xact_lock(?)", [migrationLock]);
+    // knex's own lock is a row that survives its holder; ours went with the holder's session, so the row is stale.
+    await db.sql.migrate.forceFreeMigrationsLock();
+    await db.sql.migrate.latest();
+  });
+}
+
+/** Makes an error of the connection an AppError, so that whoever waits knows it may pass; others stay as they are. */
+export function databaseFailure(cause: unknown): unknown {
+  if (!(cause instanceof Error) || !("code" in cause) || typeof cause.code !== "string") return cause;
+  const lost = /^(?:08|57P0|53300|ECONN|EPIPE|ENOENT|ETIMEDOUT)/u.test(cause.code);
+  return lost ? new AppError("database.unreachable", { cause, details: { code: cause.code } }) : cause;
+}
+
+/** How a column's bytes or text become a value; the pool's own, because pg's table is shared by the whole process. */
+function getTypeParser(oid: number, format?: string): (value: never) => unknown {
+  if (oid === int8) return format === "binary" ? binaryWhole : textWhole;
+  // With binary rows the driver's slice is the value; its own parser would copy it.
+  if (oid === bytea && format === "binary") return (value: Buffer) => value;
+  return format === "binary" ? pg.types.getTypeParser(oid, "binary") : pg.types.getTypeParser(oid, "text");
+}
+
+function textWhole(value: string): number {
+  return whole(Number(value));
+}
+
+function binaryWhole(value: Buffer): number {
+  return whole(Number(value.readBigInt64BE(0)));
+}
+
+function whole(value: number): number {
+  if (!Number.isSafeInteger(value)) throw new RangeError("a bigint beyond 2^53 cannot be read as a number");
+  return value;
+}
