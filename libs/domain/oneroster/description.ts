@@ -2,7 +2,7 @@
 // It keeps true that parser, validator, Avro schemas, templates and documentation cannot disagree: all read descriptions.
 
 import type { SourcedId } from "../ids.ts";
-import type { EntityType } from "./entities.ts";
+import type { EntityType } from "./entity-types.ts";
 import type { Enumeration, Version } from "./enumerations.ts";
 
 /** The headers that exist: 1.2.0 differs from 1.2 (binding 1.2.1) by one column of users.csv. */

@@ -1,4 +1,4 @@
-// The entity types that Rollcall carries, their descriptions, and the union of all entities.
+// All descriptions by entity type, and the union of all entities.
 
 import { type AcademicSession, academicSession } from "./academic-session.ts";
 import { type ClassResource, classResource } from "./class-resource.ts";
@@ -7,36 +7,13 @@ import { type CourseResource, courseResource } from "./course-resource.ts";
 import { type Course, course } from "./course.ts";
 import { type Demographics, demographics } from "./demographics.ts";
 import type { EntityDescription } from "./description.ts";
+import type { EntityType } from "./entity-types.ts";
 import { type Enrollment, enrollment } from "./enrollment.ts";
 import type { Version } from "./enumerations.ts";
 import { type Org, org } from "./org.ts";
 import { type Resource, resource } from "./resource.ts";
 import { type Role, role } from "./role.ts";
 import { type User, user } from "./user.ts";
-
-/** In dependency order: upserts run in this order and deletes in the reverse. Only `parent` and `agent` references point within a type. */
-export const entityTypes = [
-  "org",
-  "academicSession",
-  "course",
-  "class",
-  "user",
-  "role",
-  "demographics",
-  "enrollment",
-  "resource",
-  "classResource",
-  "courseResource",
-] as const;
-
-export type EntityType = (typeof entityTypes)[number];
-
-const known: ReadonlySet<string> = new Set(entityTypes);
-
-/** Whether the text is the name of an entity type; keys of other kinds are skipped by readers. */
-export function isEntityType(text: string): text is EntityType {
-  return known.has(text);
-}
 
 export type Entity =
   | Org
