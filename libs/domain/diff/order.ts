@@ -1,7 +1,7 @@
 // The order of deletes within a changeset: children before parents, also within a type that refers to itself.
 // Upserts need no such step: the range of a delivery stands in the order parents before children.
 
-import { entityTypes } from "../oneroster/entities.ts";
+import { entityTypes } from "../oneroster/entity-types.ts";
 import { action, hold, type Image } from "./image.ts";
 import type { BeforeImages } from "./plan.ts";
 

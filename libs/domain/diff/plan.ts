@@ -5,7 +5,7 @@
 // Each step reads and writes columns of the image. Nothing here deletes on doubt: a key of which the delivery says
 // nothing certain (unmentioned, claimed by a rejected row, missing while absence is suspended) is left as published.
 
-import { type EntityType, entityTypes } from "../oneroster/entities.ts";
+import { type EntityType, entityTypes } from "../oneroster/entity-types.ts";
 import { action, cause, desired, exception, hold, type Image, published, unknownDay } from "./image.ts";
 
 /** What a delivery allows to be concluded about one entity type. */
