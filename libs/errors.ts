@@ -33,6 +33,12 @@ export const errorRegister = {
     retryable: true,
     remedy: "Nothing if it passes. Otherwise check that the server of DATABASE_URL runs and accepts this host.",
   },
+  "delivery.range-unusable": {
+    message: "reading the range of a delivery",
+    status: 409,
+    retryable: false,
+    remedy: "Nothing: the range is asked for again and the district goes on when it is there.",
+  },
   "delivery.unknown": {
     message: "looking up the delivery",
     status: 404,
@@ -44,6 +50,12 @@ export const errorRegister = {
     status: 404,
     retryable: false,
     remedy: "List the districts with `rollcall district list`, or make it with `rollcall district add`.",
+  },
+  "inbox.gap": {
+    message: "following a topic whose next records are no longer kept",
+    status: 500,
+    retryable: false,
+    remedy: "Work was lost before it was taken. Deliver the district's sets again, then move the consumer's position.",
   },
   "landing.io": {
     message: "reading or writing the landing store",
@@ -76,6 +88,12 @@ export const errorRegister = {
     retryable: false,
     remedy: "The log lost records that were acknowledged: restore it, or deliver the set again.",
   },
+  "log.record-too-large": {
+    message: "appending a record above the log's limit",
+    status: 422,
+    retryable: false,
+    remedy: "Look at the row that the record's origin names: a field of it is far longer than the standard means.",
+  },
   "log.unknown-topic": {
     message: "looking up the topic",
     status: 404,
@@ -106,11 +124,23 @@ export const errorRegister = {
     retryable: false,
     remedy: "Look at the plan again: a newer delivery or decision has changed it. Decide on the version it shows now.",
   },
+  "registry.undecodable": {
+    message: "decoding a record",
+    status: 500,
+    retryable: false,
+    remedy: "The record is not of this system or is damaged: look at the topic and offset that the message names.",
+  },
   "registry.unknown-schema": {
     message: "looking up the schema",
     status: 500,
     retryable: false,
     remedy: "The record was written by a newer version: update this installation.",
+  },
+  "registry.unpinned": {
+    message: "loading schemas that differ from their pinned form",
+    status: 500,
+    retryable: false,
+    remedy: "Run `node libs/adapters/registry/pin.ts`: a changed schema gets a new id, and its old form stays readable.",
   },
   "set.unreadable": {
     message: "reading the set",
@@ -123,6 +153,12 @@ export const errorRegister = {
     status: 400,
     retryable: false,
     remedy: "Add --help to the command: it shows the arguments and an example.",
+  },
+  "work.not-waiting": {
+    message: "finishing work that is not waiting",
+    status: 409,
+    retryable: false,
+    remedy: "Nothing: the work was finished or stopped by someone else, and this attempt was rolled back.",
   },
 } as const satisfies Readonly<Record<string, ErrorEntry>>;
 
