@@ -1,7 +1,11 @@
 // What the services need of the world. Each method promises what holds when it resolves, is called twice, or throws.
 // Adapters stand in libs/adapters, one folder per outside system.
 
+import type { Readable } from "node:stream";
+
 import type { Knex } from "knex";
+
+import type { DeliveryId } from "./domain/ids.ts";
 
 /** A record to be written. A null value is a tombstone. Header values are short: ids and places, never a person's data. */
 export type NewRecord = {
@@ -18,6 +22,8 @@ export interface StoredRecord {
   readonly key: Uint8Array;
   readonly value: Uint8Array | null;
   header(name: string): string | undefined;
+  /** All headers, decoded anew by each call. */
+  headers(): Readonly<Record<string, string>>;
 }
 
 /** Positions of one topic (one partition). `generation` differs after a topic was deleted and made again. */
@@ -73,7 +79,7 @@ export interface EventLog {
   createTopic(topic: string): Promise<TopicExtent>;
   /** @returns null when there is no such topic. */
   extent(topic: string): Promise<TopicExtent | null>;
-  /** Removes the topic and all its records; a topic of that name made later has another generation. */
+  /** Removes the topic and all its records, if it exists; a topic of that name made later has another generation. */
   deleteTopic(topic: string): Promise<void>;
   /**
    * Yields every record of the range in offset order, in batches.
@@ -99,9 +105,29 @@ export interface SchemaRegistry {
   idOf(recordName: string): Promise<number>;
   /** The schema with this id, as parsed JSON. @throws AppError `registry.unknown-schema`. */
   schemaOf(id: number): Promise<unknown>;
+  /** Every id that is known now, older forms of a record included. */
+  ids(): Promise<readonly number[]>;
 }
 
 /** Wall-clock time, epoch milliseconds. */
 export interface Clock {
   now(): number;
+}
+
+/** A file in landing, named by what it holds. */
+export type LandedFile = { readonly name: string; readonly sha256: string; readonly bytes: number };
+
+/** The durable copy of everything that was delivered, by content hash, and the documents about it. */
+export interface Landing {
+  /**
+   * Stores a stream; resolves when it is durable. The same content twice is stored once.
+   * @throws AppError `landing.io`; nothing half-written is ever found under a hash.
+   */
+  put(name: string, content: AsyncIterable<Uint8Array>): Promise<LandedFile>;
+  /** @throws AppError `landing.io` when there is no such content. */
+  open(sha256: string): Readable;
+  /** Stores a document beside a delivery, replacing one of the same name; durable when it resolves. */
+  putDocument(delivery: DeliveryId, name: string, text: string): Promise<void>;
+  /** @returns null when there is no such document. */
+  document(delivery: DeliveryId, name: string): Promise<string | null>;
 }
