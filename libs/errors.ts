@@ -142,6 +142,12 @@ export const errorRegister = {
     retryable: false,
     remedy: "Run `node libs/adapters/registry/pin.ts`: a changed schema gets a new id, and its old form stays readable.",
   },
+  "sample.io": {
+    message: "writing the sample",
+    status: 500,
+    retryable: false,
+    remedy: "Check that the folder may be written by this user and that the disk has room.",
+  },
   "set.unreadable": {
     message: "reading the set",
     status: 422,

@@ -62,3 +62,17 @@ export function parseEntityKey(key: string): { readonly type: string; readonly s
   const [type, sourcedId]: readonly unknown[] = parts;
   return typeof type === "string" && typeof sourcedId === "string" ? { type, sourcedId: sourcedId as SourcedId } : null;
 }
+
+/**
+ * The type of a key, read off its bytes without parsing it; null for keys of one part such as `["writer"]`.
+ * Runs once per record of a fold.
+ */
+export function typeOfKey(key: Uint8Array): string | null {
+  let text = "";
+  for (let at = 2; at < key.length; at++) {
+    const byte = key[at] ?? 0;
+    if (byte === 0x22) return key[at + 1] === 0x2c ? text : null;
+    text += String.fromCharCode(byte);
+  }
+  return null;
+}

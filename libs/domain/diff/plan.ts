@@ -76,6 +76,7 @@ function draftOf(image: Image, entry: number): number {
 
 /** Whether later steps, or the changed record itself, need the published content of the key. */
 export function needsBefore(image: Image, entry: number): boolean {
+  if (image.action[entry] === action.sendNull) return true;
   if (image.published[entry] !== published.live) return false;
   const state = image.desired[entry];
   return (

@@ -1,0 +1,120 @@
+// The published content of the keys that a plan must look at, kept in an unnamed file while one delivery is worked on:
+// a night may change every row of a district, and memory must not grow with that. The file is unlinked as soon as it is
+// open, so nothing of it outlives the process.
+
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { ChangeCodec } from "../../libs/adapters/registry/change-codec.ts";
+import { assert } from "../../libs/domain/assert.ts";
+import type { Image } from "../../libs/domain/diff/image.ts";
+import type { BeforeImages } from "../../libs/domain/diff/plan.ts";
+import { referencesOf } from "../../libs/domain/diff/references.ts";
+import { fingerprint } from "../../libs/domain/fingerprint.ts";
+import { entityKey, parseEntityKey } from "../../libs/domain/ids.ts";
+import type { Entity } from "../../libs/domain/oneroster/entities.ts";
+import { ownerOfDerivedRole } from "../../libs/domain/oneroster/derived-role.ts";
+import { type EntityType, isEntityType } from "../../libs/domain/oneroster/entity-types.ts";
+
+export type BeforeImage = { readonly key: string; readonly type: EntityType; readonly content: Uint8Array };
+
+const headerBytes = 8;
+const writeBehindBytes = 1024 * 1024;
+
+export class BeforeImageFile implements BeforeImages {
+  readonly #image: Image;
+  readonly #codec: ChangeCodec;
+  readonly #file: number;
+  /** Place in the file plus one, by entry; zero: not kept. */
+  readonly #placeOf: Float64Array;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #written = 0;
+  readonly #key = new Uint32Array(4);
+
+  /** @param image already holds every key: it must not grow while this lives. */
+  constructor(image: Image, codec: ChangeCodec) {
+    this.#image = image;
+    this.#codec = codec;
+    this.#placeOf = new Float64Array(image.size);
+    const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+    this.#file = openSync(join(folder, "before"), "wx+", 0o600);
+    rmSync(folder, { recursive: true });
+  }
+
+  keep(entry: number, key: Uint8Array, content: Uint8Array): void {
+    const header = Buffer.allocUnsafe(headerBytes);
+    header.writeUInt32LE(key.length, 0);
+    header.writeUInt32LE(content.length, 4);
+    this.#placeOf[entry] = this.#written + this.#pendingBytes + 1;
+    this.#pending.push(header, Uint8Array.from(key), Uint8Array.from(content));
+    this.#pendingBytes += headerBytes + key.length + content.length;
+    if (this.#pendingBytes >= writeBehindBytes) this.#flush();
+  }
+
+  has(entry: number): boolean {
+    return this.#placeOf[entry] !== 0;
+  }
+
+  /** The content that was kept for the entry. */
+  read(entry: number): BeforeImage {
+    this.#flush();
+    const place = (this.#placeOf[entry] ?? 0) - 1;
+    assert(place >= 0, "the published content of the entry was kept");
+    const header = this.#readAt(place, headerBytes);
+    const keyBytes = header.readUInt32LE(0);
+    const body = this.#readAt(place + headerBytes, keyBytes + header.readUInt32LE(4));
+    const key = body.toString("utf8", 0, keyBytes);
+    const type = parseEntityKey(key)?.type ?? "";
+    assert(isEntityType(type), "only entities are kept");
+    return { key, type, content: body.subarray(keyBytes) };
+  }
+
+  entity(entry: number): Entity {
+    const { type, content } = this.read(entry);
+    return this.#codec.decodeEntity(type, content);
+  }
+
+  owner(entry: number): number {
+    const sourcedId = parseEntityKey(this.read(entry).key)?.sourcedId;
+    const owner = sourcedId === undefined ? null : ownerOfDerivedRole(sourcedId);
+    return owner === null ? -1 : this.#find("user", owner);
+  }
+
+  parents(entry: number): readonly number[] {
+    if (!this.has(entry)) return [];
+    return referencesOf(this.entity(entry))
+      .map(({ type, sourcedId }) => this.#find(type, sourcedId))
+      .filter((parent) => parent !== -1 && parent !== entry);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  #find(type: EntityType, sourcedId: string): number {
+    const key = Buffer.from(entityKey(type, sourcedId));
+    fingerprint(key, 0, key.length, this.#key);
+    return this.#image.find(this.#key);
+  }
+
+  #readAt(place: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    for (let read = 0; read < length; ) {
+      const got = readSync(this.#file, bytes, read, length - read, place + read);
+      assert(got > 0, "the file holds what was written to it");
+      read += got;
+    }
+    return bytes;
+  }
+
+  #flush(): void {
+    if (this.#pendingBytes === 0) return;
+    const bytes = Buffer.concat(this.#pending);
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at, bytes.length - at, this.#written + at);
+    this.#written += bytes.length;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+}
