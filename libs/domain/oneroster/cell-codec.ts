@@ -1,0 +1,220 @@
+// Readers of cells: one function per column, made once per file from the column's description.
+// A reader gets a cell that is not blank and returns the value for the model, or `refused` when the row cannot be used.
+// It tells the sink of everything that breaks the standard, and never guesses.
+
+import { unreachable } from "../assert.ts";
+import { datePart, isDate, isStrictDateTime, parseDateTime } from "../dates.ts";
+import type { FindingCode, ToleratedCode } from "../finding.ts";
+import { parseSourcedId, type SourcedId } from "../ids.ts";
+import type { Field, UserId } from "./description.ts";
+import type { Enumeration, Version } from "./enumerations.ts";
+
+/** Where findings about rows go. `column` is the index of the cell, -1 for the whole row; `line` is handed through. */
+export interface RowSink {
+  /** Something that the row is refused for, or that only needs saying. */
+  finding(code: FindingCode, column: number, line: number): void;
+  /** Something that breaks the standard and is accepted. */
+  tolerated(code: ToleratedCode, column: number, line: number): void;
+}
+
+/** What a reader returns for a cell that makes its row unusable. */
+export const refused: unique symbol = Symbol("refused");
+
+export type CellReader = (cell: string, column: number, line: number, out: RowSink) => unknown;
+
+const maxLength = 255;
+const nul = "\u0000";
+/** 1 for each character of the standard's alphabet of ids. */
+const alphabet = new Uint8Array(128);
+for (const character of "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_/@") {
+  alphabet[character.charCodeAt(0)] = 1;
+}
+
+/** The reader of a field's cells in a version. */
+export function readerOf(field: Field, version: Version): CellReader {
+  switch (field.kind) {
+    case "guid":
+    case "ref":
+      return readReference;
+    case "refList":
+      return field.need[version] === "R" ? readRequiredReferences : readReferences;
+    case "string":
+    case "id":
+      return readText;
+    case "stringList":
+      return readTextList;
+    case "userIds":
+      return readUserIds;
+    case "date":
+      return readDate;
+    case "dateTime":
+      return dateTimeReader();
+    case "year":
+      return readYear;
+    case "boolean":
+      return readBoolean;
+    case "enum":
+      return enumReader(field.enumeration, version);
+    case "enumList":
+      return enumListReader(enumReader(field.enumeration, version));
+    default:
+      return unreachable(field);
+  }
+}
+
+/**
+ * The id in a cell, or null when it is blank, longer than 255 characters or has control characters.
+ * An id outside the standard's alphabet is told to the sink and used: it still names one thing.
+ */
+export function readSourcedId(cell: string, column: number, line: number, out: RowSink): SourcedId | null {
+  if (isPlainId(cell)) return cell as SourcedId;
+  const id = parseSourcedId(cell);
+  if (id !== null) out.tolerated("row.guid", column, line);
+  return id;
+}
+
+/** Whether the text is 1 to 255 characters of the standard's alphabet, which is narrower than the rule of `SourcedId`. */
+function isPlainId(text: string): boolean {
+  const length = text.length;
+  if (length === 0 || length > maxLength) return false;
+  for (let i = 0; i < length; i++) {
+    if (alphabet[text.charCodeAt(i)] !== 1) return false;
+  }
+  return true;
+}
+
+function readReference(cell: string, column: number, line: number, out: RowSink): unknown {
+  const id = readSourcedId(cell, column, line, out);
+  if (id !== null) return id;
+  out.finding("row.reference", column, line);
+  return refused;
+}
+
+function readReferences(cell: string, column: number, line: number, out: RowSink): unknown {
+  const ids = itemsOf(cell, column, line, out).map((item) => readReference(item, column, line, out));
+  return ids.includes(refused) ? refused : ids;
+}
+
+/** As {@link readReferences}, and a cell of nothing but commas counts as blank. */
+function readRequiredReferences(cell: string, column: number, line: number, out: RowSink): unknown {
+  const ids = readReferences(cell, column, line, out);
+  if (!Array.isArray(ids) || ids.length > 0) return ids;
+  out.finding("row.required", column, line);
+  return refused;
+}
+
+/** A text as it is. U+0000 is refused: no database that products use can hold it, and dropping it would be a guess. */
+export function readText(cell: string, column: number, line: number, out: RowSink): unknown {
+  if (cell.includes(nul)) {
+    out.finding("row.nul", column, line);
+    return refused;
+  }
+  if (cell.length > maxLength) out.tolerated("row.string_length", column, line);
+  return cell;
+}
+
+function readTextList(cell: string, column: number, line: number, out: RowSink): unknown {
+  const texts = itemsOf(cell, column, line, out).map((item) => readText(item, column, line, out));
+  return texts.includes(refused) ? refused : texts;
+}
+
+/** The items of a list cell; empty ones are left out and told. */
+function itemsOf(cell: string, column: number, line: number, out: RowSink): readonly string[] {
+  if (!cell.includes(",")) return [cell];
+  const items = cell.split(",");
+  if (!items.includes("")) return items;
+  out.tolerated("row.list", column, line);
+  return items.filter((item) => item !== "");
+}
+
+/** `{type:identifier}` items. One of another form is left out: it names nobody, and the rest of the row is good. */
+function readUserIds(cell: string, column: number, line: number, out: RowSink): unknown {
+  if (cell.includes(nul)) return readText(cell, column, line, out);
+  const userIds: UserId[] = [];
+  for (const item of itemsOf(cell, column, line, out)) {
+    const colon = item.indexOf(":");
+    const isWhole = item.startsWith("{") && item.indexOf("}") === item.length - 1 && item.lastIndexOf("{") === 0;
+    if (isWhole && colon > 1 && colon < item.length - 2) {
+      userIds.push({ type: item.slice(1, colon), identifier: item.slice(colon + 1, -1) });
+    } else {
+      out.finding("row.userIds_form", column, line);
+    }
+  }
+  return userIds;
+}
+
+function readDate(cell: string, column: number, line: number, out: RowSink): unknown {
+  if (isDate(cell)) return cell;
+  const date = datePart(cell);
+  if (date !== null) {
+    out.tolerated("row.date_time", column, line);
+    return date;
+  }
+  out.finding("row.date", column, line);
+  return refused;
+}
+
+/** Keeps the last text and its value: in an export whole stretches of rows carry the same time. */
+function dateTimeReader(): CellReader {
+  let lastText = "";
+  let lastMs = 0;
+  return (cell, column, line, out) => {
+    if (cell === lastText) return lastMs;
+    const ms = parseDateTime(cell);
+    if (ms === null) {
+      // The time of a change is no content, so the row is used without it.
+      out.finding("row.datetime", column, line);
+      return null;
+    }
+    if (isStrictDateTime(cell)) {
+      lastText = cell;
+      lastMs = ms;
+    } else {
+      out.tolerated(cell.length === 10 ? "row.datetime_date_only" : "row.datetime_form", column, line);
+    }
+    return ms;
+  };
+}
+
+function readYear(cell: string, column: number, line: number, out: RowSink): unknown {
+  if (/^[1-9]\d{3}$/u.test(cell)) return Number(cell);
+  out.finding("row.year", column, line);
+  return refused;
+}
+
+function readBoolean(cell: string, column: number, line: number, out: RowSink): unknown {
+  if (cell === "true") return true;
+  if (cell === "false") return false;
+  const folded = cell.toLowerCase();
+  if (folded === "true" || folded === "false") {
+    out.tolerated("row.boolean_case", column, line);
+    return folded === "true";
+  }
+  out.finding("row.boolean", column, line);
+  return refused;
+}
+
+function enumReader(enumeration: Enumeration, version: Version): CellReader {
+  const tokens = new Map(enumeration.tokens[version].map((token) => [token, token]));
+  const byFolded = new Map(enumeration.tokens[version].map((token) => [token.toLowerCase(), token]));
+  const isExtensible = enumeration.extensible && version === "1.2";
+  return (cell, column, line, out) => {
+    const token = tokens.get(cell);
+    if (token !== undefined) return token;
+    if (isExtensible && /^ext:[a-zA-Z0-9.\-_]{1,251}$/u.test(cell)) return cell;
+    const folded = byFolded.get(cell.toLowerCase());
+    if (folded !== undefined) {
+      out.tolerated("row.enum_case", column, line);
+      return folded;
+    }
+    out.finding("row.enum", column, line);
+    return refused;
+  };
+}
+
+function enumListReader(readToken: CellReader): CellReader {
+  return (cell, column, line, out) => {
+    const tokens = itemsOf(cell, column, line, out).map((item) => readToken(item, column, line, out));
+    return tokens.includes(refused) ? refused : tokens;
+  };
+}
