@@ -3,6 +3,7 @@
 import { join } from "node:path";
 
 import { entitySchemas } from "../../../libs/domain/oneroster/avro.ts";
+import { fieldDocs, findingDocs } from "../../../libs/domain/oneroster/docs.ts";
 
 const root = join(import.meta.dirname, "../../..");
 
@@ -14,5 +15,10 @@ export function derivedFiles(): readonly DerivedFile[] {
     name: `schemas/${schema.namespace}.${schema.name}.avsc`,
     text: `${JSON.stringify(schema, null, 2)}\n`,
   }));
-  return schemas.map((file) => ({ ...file, path: join(root, file.name) }));
+  const documents = [
+    { name: "docs/oneroster/1.1.md", text: fieldDocs("1.1") },
+    { name: "docs/oneroster/1.2.md", text: fieldDocs("1.2") },
+    { name: "docs/oneroster/findings.md", text: findingDocs() },
+  ];
+  return [...schemas, ...documents].map((file) => ({ ...file, path: join(root, file.name) }));
 }
