@@ -21,7 +21,8 @@ if (running.owned) {
   await client.connect();
   for (let idleSince = Date.now(); Date.now() - idleSince < idleMs; await sleep(checkMs)) {
     if (!(await tryLock(client))) idleSince = Date.now();
-    else if (Date.now() - idleSince + checkMs < idleMs) await client.query("select pg_advisory_unlock($1)", [inUseLock]);
+    else if (Date.now() - idleSince + checkMs < idleMs)
+      await client.query("select pg_advisory_unlock($1)", [inUseLock]);
     // The last lock is kept: whoever comes now waits for it, is cut off by the stop, and starts another keeper.
     else break;
   }

@@ -38,7 +38,7 @@ const level = { params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZST
  */
 export function encodeBlocks(records: readonly NewRecord[]): readonly Block[] {
   const blocks: Block[] = [];
-  for (let from = 0; from < records.length; ) {
+  for (let from = 0; from < records.length;) {
     const block = encodeFrom(records, from, (_, index) => index);
     blocks.push(block);
     from += block.records;
@@ -56,7 +56,11 @@ export function encodeKept(records: readonly PlacedRecord[], first: number): Blo
 // One scratch for all: encoding never waits, so nobody else can be in the middle of it.
 let scratch = Buffer.allocUnsafeSlow(4 * mostBytes);
 
-function encodeFrom<R extends NewRecord>(records: readonly R[], from: number, place: (record: R, index: number) => number): Block {
+function encodeFrom<R extends NewRecord>(
+  records: readonly R[],
+  from: number,
+  place: (record: R, index: number) => number,
+): Block {
   const most = Math.min(records.length - from, mostRecords);
   const bodies = countBytes + most * entryBytes;
   let at = bodies;
@@ -64,7 +68,12 @@ function encodeFrom<R extends NewRecord>(records: readonly R[], from: number, pl
   while (count < most && (count === 0 || at < bodies + mostBytes)) {
     const record = records[from + count];
     if (record === undefined) break;
-    at = writeRecord(record, { entry: countBytes + count * entryBytes, at, place: place(record, count), index: from + count });
+    at = writeRecord(record, {
+      entry: countBytes + count * entryBytes,
+      at,
+      place: place(record, count),
+      index: from + count,
+    });
     count++;
   }
   // The index was given room for `most`; what it did not need is closed up.
@@ -147,7 +156,8 @@ export function decodeBlock(
     const valueEnd = valueLength === nullLength ? -1 : keyEnd + valueLength;
     const headersStart = valueEnd === -1 ? keyEnd : valueEnd;
     const end = headersStart + payload.readUInt32LE(entry + 12);
-    if (offset >= from && offset < to) records.push(new BlockRecord(payload, { offset, appendedAt, at, keyEnd, valueEnd, end }));
+    if (offset >= from && offset < to)
+      records.push(new BlockRecord(payload, { offset, appendedAt, at, keyEnd, valueEnd, end }));
     at = end;
   }
   assert(at === payload.length, "a block ends with its last record");
@@ -208,7 +218,7 @@ class BlockRecord implements StoredRecord {
 
   *#headers(): Generator<readonly [string, string]> {
     const payload = this.#payload;
-    for (let at = this.#valueEnd === -1 ? this.#keyEnd : this.#valueEnd; at < this.#end; ) {
+    for (let at = this.#valueEnd === -1 ? this.#keyEnd : this.#valueEnd; at < this.#end;) {
       const nameEnd = at + 2 + payload.readUInt16LE(at);
       const valueEnd = nameEnd + 4 + payload.readUInt32LE(nameEnd);
       yield [payload.toString("utf8", at + 2, nameEnd), payload.toString("utf8", nameEnd + 4, valueEnd)];

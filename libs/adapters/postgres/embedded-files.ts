@@ -107,7 +107,9 @@ async function installedPrograms(): Promise<Programs> {
 export async function initialise(dataDir: string, initdb: string, user: ServerUser): Promise<void> {
   const version = await readFile(join(dataDir, "PG_VERSION"), "utf8").catch(() => null);
   if (version !== null && version.trim() !== majorVersion) {
-    throw startFailure(`${dataDir} is of PostgreSQL ${version.trim()}, this is ${majorVersion}: choose another data directory.`);
+    throw startFailure(
+      `${dataDir} is of PostgreSQL ${version.trim()}, this is ${majorVersion}: choose another data directory.`,
+    );
   }
   if (version !== null) return;
   const content = await readdir(dataDir).catch(() => []);
@@ -124,8 +126,13 @@ export async function initialise(dataDir: string, initdb: string, user: ServerUs
 
 function runInitdb(initdb: string, folder: string, user: ServerUser): void {
   // No password is asked: the socket stands in a folder that only this user may enter, and no port is open.
-  const options = "-A trust -U rollcall -E UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C --no-instructions";
-  const done = spawnSync(initdb, [...options.split(" "), "-D", folder], { ...identity(user), cwd: "/", encoding: "utf8" });
+  const options =
+    "-A trust -U rollcall -E UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C --no-instructions";
+  const done = spawnSync(initdb, [...options.split(" "), "-D", folder], {
+    ...identity(user),
+    cwd: "/",
+    encoding: "utf8",
+  });
   if (done.status === 0) return;
   const words = (done.stderr ?? "").trim().split("\n").slice(-3).join(" ");
   throw startFailure(`The data directory could not be made: ${words || "initdb did not run"}`, done.error);

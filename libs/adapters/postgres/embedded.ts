@@ -9,7 +9,15 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { identity, initialise, prepareParent, programs, serverUser, socketFolder, startFailure } from "./embedded-files.ts";
+import {
+  identity,
+  initialise,
+  prepareParent,
+  programs,
+  serverUser,
+  socketFolder,
+  startFailure,
+} from "./embedded-files.ts";
 import type { ServerUser } from "./embedded-files.ts";
 
 export type RunningPostgres = {
@@ -119,7 +127,8 @@ function launch(about: {
       // A group of its own: Ctrl-C is for us, and we stop the server when we have drained.
       detached: true,
       stdio: ["ignore", log, log],
-      env: { PATH: process.env["PATH"] ?? "", LC_ALL: "C", TZ: "UTC" },
+      // PG* variables of ours are for clients; the server would read some of them.
+      env: { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
     });
     // A program that cannot be run also emits `error`; the exit is what becomesReady waits for.
     server.on("error", () => {});

@@ -78,7 +78,8 @@ export async function holdLease(sql: Knex, request: LeaseRequest): Promise<HeldL
   const lost = new AbortController();
   const stop = new AbortController();
   const { ttlMs } = request;
-  const lose = (): void => lost.abort(new AppError("lease.lost", { details: { lease: lease.name, epoch: lease.epoch } }));
+  const lose = (): void =>
+    lost.abort(new AppError("lease.lost", { details: { lease: lease.name, epoch: lease.epoch } }));
   const renewing = (async () => {
     while (!stop.signal.aborted && !lost.signal.aborted) {
       // Rejects only when stopped, and then the loop ends.

@@ -82,7 +82,11 @@ export class AppendListener {
   }
 
   async #connect(): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: this.#url, application_name: "rollcall listener", keepAlive: true });
+    const client = new pg.Client({
+      connectionString: this.#url,
+      application_name: "rollcall listener",
+      keepAlive: true,
+    });
     client.on("notification", ({ payload }) => this.#announce(payload ?? ""));
     client.on("error", () => this.#lose());
     client.on("end", () => this.#lose());

@@ -3,11 +3,19 @@
 // reader never meets a gap that is filled later; what one transaction appends is seen whole or not at all; a range is
 // read whole or fails.
 
-import { Buffer } from "node:buffer";
 import type { Knex } from "knex";
 import { assert } from "../../domain/assert.ts";
 import { AppError } from "../../errors.ts";
-import type { EventLog, Lease, LogRange, NewRecord, StoredRecord, TopicExtent, TopicWriter, Transaction } from "../../ports.ts";
+import type {
+  EventLog,
+  Lease,
+  LogRange,
+  NewRecord,
+  StoredRecord,
+  TopicExtent,
+  TopicWriter,
+  Transaction,
+} from "../../ports.ts";
 import type { Codec } from "../registry/codec.ts";
 import { decodeBlock, encodeBlocks } from "./batch.ts";
 import type { Block } from "./batch.ts";
@@ -132,7 +140,8 @@ class TableLog implements PostgresLog {
     const [head] = rows;
     if (head === undefined) throw new AppError("log.generation", { details });
     const position = after ?? from;
-    if (head.start_offset > position) throw new AppError("log.range-expired", { details: { ...details, start: head.start_offset } });
+    if (head.start_offset > position)
+      throw new AppError("log.range-expired", { details: { ...details, start: head.start_offset } });
     return rows;
   }
 
@@ -158,10 +167,11 @@ class TableLog implements PostgresLog {
       await checkLease(sql, lease).catch((cause: unknown) => {
         throw fenced(topic, lease, cause);
       });
-      const { rows } = await sql.raw<Rows<{ readonly generation: string; readonly writer: number; readonly at: number }>>(
-        `update log_topics set writer = writer + 1 where name = ? returning generation, writer, ${nowMs} as at`,
-        [topic],
-      );
+      const { rows } = await sql.raw<
+        Rows<{ readonly generation: string; readonly writer: number; readonly at: number }>
+      >(`update log_topics set writer = writer + 1 where name = ? returning generation, writer, ${nowMs} as at`, [
+        topic,
+      ]);
       const [head] = rows;
       if (head === undefined) throw new AppError("log.unknown-topic", { details: { topic } });
       const { generation, writer, at } = head;
@@ -235,7 +245,12 @@ class BufferedTransaction implements Transaction {
 }
 
 /** What a writer must still have for its append to be accepted. */
-type WriterRight = { readonly topic: string; readonly generation: string; readonly writer: number; readonly lease: Lease };
+type WriterRight = {
+  readonly topic: string;
+  readonly generation: string;
+  readonly writer: number;
+  readonly lease: Lease;
+};
 
 /** Appends in the caller's transaction, which from here on holds the topic's head. */
 async function append(
@@ -269,10 +284,16 @@ async function appendBlocks(
     records += block.records;
     return [start, block.records, block.bytes];
   });
-  const { rows } = await sql.raw<Rows<{ readonly first: number }>>(
-    appendStatement(values.length, right !== null),
-    [...(right === null ? [] : rightBindings(right)), records, topic, ...(right === null ? [] : [right.generation, right.writer]), records, ...values.flat(), appendChannel, topic],
-  );
+  const { rows } = await sql.raw<Rows<{ readonly first: number }>>(appendStatement(values.length, right !== null), [
+    ...(right === null ? [] : rightBindings(right)),
+    records,
+    topic,
+    ...(right === null ? [] : [right.generation, right.writer]),
+    records,
+    ...values.flat(),
+    appendChannel,
+    topic,
+  ]);
   const [row] = rows;
   if (row !== undefined) return { from: row.first, to: row.first + records };
   throw right === null ? new AppError("log.unknown-topic", { details: { topic } }) : fenced(topic, right.lease);

@@ -101,7 +101,10 @@ class Slab {
   write({ id, type }: Writing, value: object): Uint8Array {
     for (;;) {
       const start = this.#at;
-      const end = start + frameBytes > this.#buffer.length ? -frameBytes : encodeInto(type, value, this.#buffer, start + frameBytes);
+      const end =
+        start + frameBytes > this.#buffer.length
+          ? -frameBytes
+          : encodeInto(type, value, this.#buffer, start + frameBytes);
       if (end >= 0) {
         this.#buffer[start] = 0;
         this.#buffer.writeUInt32BE(id, start + 1);
@@ -123,7 +126,9 @@ function encodeInto(type: avsc.Type, value: object, buffer: Buffer, at: number):
     // avsc's own message holds the value, which may be a person's; the path says enough.
     const paths: string[] = [];
     type.isValid(value, { errorHook: (path) => void paths.push(path.join(".")) });
-    throw new Error(`assertion failed: a value fits ${type.name ?? "its schema"} (${paths.join(", ") || "unknown field"})`);
+    throw new Error(
+      `assertion failed: a value fits ${type.name ?? "its schema"} (${paths.join(", ") || "unknown field"})`,
+    );
   }
 }
 

@@ -15,7 +15,9 @@ import { inlined } from "./schema-text.ts";
 export function pinSchemas(folder: string, options: { readonly unreleased: boolean }): readonly Pin[] {
   const sources = readSources(folder);
   const before = readPins(folder);
-  const pins = new Map(before.filter((pin) => !options.unreleased || sources.has(pin.name)).map((pin) => [pin.id, pin]));
+  const pins = new Map(
+    before.filter((pin) => !options.unreleased || sources.has(pin.name)).map((pin) => [pin.id, pin]),
+  );
   const current = new Map(before.map((pin) => [pin.name, pin.id]));
   let last = Math.max(0, ...before.map((pin) => pin.id));
   const added = changedRecords(sources, before).map((name) => {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { assert } from "../../domain/assert.ts";
 import { AppError } from "../../errors.ts";
 import type { SchemaRegistry } from "../../ports.ts";
-import { crc64, fullName, inlined, isSchema, sha256 } from "./schema-text.ts";
+import { crc64, fullName, inlined, isRecordSchema, sha256 } from "./schema-text.ts";
 import type { SchemaObject } from "./schema-text.ts";
 
 /** One form of a record. Fingerprints in hex: `crc64` of what decides the bytes, `sha256` of defaults and aliases too. */
@@ -73,8 +73,8 @@ export function readSources(folder: string): ReadonlyMap<string, SchemaObject> {
 
 function parse(path: string): SchemaObject {
   const json: unknown = JSON.parse(readFileSync(path, "utf8"));
-  assert(isSchema(json) && typeof json === "object" && !Array.isArray(json), `${path} holds a record's schema`);
-  return { ...json };
+  assert(isRecordSchema(json), `${path} holds a record's schema`);
+  return json;
 }
 
 /** The register of ids, in their order: of one name's forms the newest comes last. */
@@ -88,8 +88,15 @@ export function readPins(folder: string): readonly Pin[] {
 
 function toPin(id: number, entry: unknown): Pin {
   assert(typeof entry === "object" && entry !== null, "an id names a record");
-  const { name, crc64: wire, sha256: whole }: { readonly name?: unknown; readonly crc64?: unknown; readonly sha256?: unknown } = entry;
-  assert(typeof name === "string" && typeof wire === "string" && typeof whole === "string", "an id has its fingerprints");
+  const {
+    name,
+    crc64: wire,
+    sha256: whole,
+  }: { readonly name?: unknown; readonly crc64?: unknown; readonly sha256?: unknown } = entry;
+  assert(
+    typeof name === "string" && typeof wire === "string" && typeof whole === "string",
+    "an id has its fingerprints",
+  );
   return { id, name, crc64: wire, sha256: whole };
 }
 

@@ -17,6 +17,11 @@ export function isSchema(json: unknown): json is SchemaJson {
   return typeof json === "string" || Array.isArray(json) || isObject(json);
 }
 
+/** Whether it is the object form, as a record's schema is. */
+export function isRecordSchema(json: unknown): json is SchemaObject {
+  return isObject(json);
+}
+
 function isObject(json: unknown): json is SchemaObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
@@ -52,7 +57,10 @@ function written(schema: SchemaJson, namespace: string, walk: Walk): SchemaJson 
     walk.seen.add(name);
     const inner = name.slice(0, Math.max(0, name.lastIndexOf(".")));
     if (type !== "record") return schema;
-    return { ...schema, fields: fieldsOf(schema).map((field) => ({ ...field, type: written(typeOf(field["type"]), inner, walk) })) };
+    return {
+      ...schema,
+      fields: fieldsOf(schema).map((field) => ({ ...field, type: written(typeOf(field["type"]), inner, walk) })),
+    };
   }
   if (type === "array") return { ...schema, items: written(typeOf(schema["items"]), namespace, walk) };
   return schema;
@@ -93,14 +101,18 @@ function canonical(schema: SchemaJson, namespace: string): unknown {
 
 /** SHA-256 of the whole schema but its documentation, in hex: it also changes with defaults and aliases. */
 export function sha256(schema: SchemaJson): string {
-  return createHash("sha256").update(JSON.stringify(undocumented(schema))).digest("hex");
+  return createHash("sha256")
+    .update(JSON.stringify(undocumented(schema)))
+    .digest("hex");
 }
 
 function undocumented(json: unknown): unknown {
   if (Array.isArray(json)) return json.map(undocumented);
   if (!isObject(json)) return json;
   const properties = Object.entries(json).filter(([name]) => name !== "doc");
-  return Object.fromEntries(properties.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [name, undocumented(value)]));
+  return Object.fromEntries(
+    properties.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [name, undocumented(value)]),
+  );
 }
 
 const empty = 0xc15d213aa4d7a795n;

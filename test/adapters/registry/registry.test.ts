@@ -4,7 +4,14 @@ import { join } from "node:path";
 import t from "tap";
 import { openCodec } from "../../../libs/adapters/registry/codec.ts";
 import { pinSchemas } from "../../../libs/adapters/registry/pin.ts";
-import { changedRecords, pinnedFile, readPins, readSources, repositoryRegistry, schemasDir } from "../../../libs/adapters/registry/repository.ts";
+import {
+  changedRecords,
+  pinnedFile,
+  readPins,
+  readSources,
+  repositoryRegistry,
+  schemasDir,
+} from "../../../libs/adapters/registry/repository.ts";
 import { canonicalForm, crc64, inlined, isSchema, sha256 } from "../../../libs/adapters/registry/schema-text.ts";
 import { isAppError } from "../../../libs/errors.ts";
 import type { Teardown } from "../../support/postgres.ts";
@@ -29,15 +36,38 @@ t.test("the fingerprint of the wire is CRC-64-AVRO of the parsing canonical form
   // From the test vectors of Apache Avro's Java implementation.
   t.equal(crc64("null"), "63dd24e7cc258f8a");
   t.equal(crc64("int"), "7275d51a3f395c8f");
-  const form = canonicalForm({ type: "record", name: "A", namespace: "n", doc: "x", fields: [{ name: "b", doc: "y", default: "", type: { type: "string" } }] });
+  const form = canonicalForm({
+    type: "record",
+    name: "A",
+    namespace: "n",
+    doc: "x",
+    fields: [{ name: "b", doc: "y", default: "", type: { type: "string" } }],
+  });
   t.equal(form, '{"name":"n.A","type":"record","fields":[{"name":"b","type":"string"}]}');
 });
 
 t.test("a reference is written out where it is first used and named after that", async (t) => {
   const inner = { type: "record", name: "Inner", namespace: "n", fields: [] };
-  const outer = { type: "record", name: "Outer", namespace: "n", fields: [{ name: "a", type: ["null", "n.Inner"] }, { name: "b", type: "Inner" }] };
-  const form = inlined("n.Outer", new Map([["n.Inner", inner], ["n.Outer", outer]]));
-  t.strictSame(form["fields"], [{ name: "a", type: ["null", inner] }, { name: "b", type: "n.Inner" }]);
+  const outer = {
+    type: "record",
+    name: "Outer",
+    namespace: "n",
+    fields: [
+      { name: "a", type: ["null", "n.Inner"] },
+      { name: "b", type: "Inner" },
+    ],
+  };
+  const form = inlined(
+    "n.Outer",
+    new Map([
+      ["n.Inner", inner],
+      ["n.Outer", outer],
+    ]),
+  );
+  t.strictSame(form["fields"], [
+    { name: "a", type: ["null", inner] },
+    { name: "b", type: "n.Inner" },
+  ]);
 });
 
 /** A folder with one schema, pinned as id 1. */
@@ -50,7 +80,10 @@ function folderWith(t: Teardown, fields: readonly object[]): string {
 }
 
 function change(folder: string, fields: readonly object[]): void {
-  writeFileSync(join(folder, "n.Thing.avsc"), JSON.stringify({ type: "record", name: "Thing", namespace: "n", fields }));
+  writeFileSync(
+    join(folder, "n.Thing.avsc"),
+    JSON.stringify({ type: "record", name: "Thing", namespace: "n", fields }),
+  );
 }
 
 const name = { name: "name", type: "string" };
@@ -99,28 +132,47 @@ t.test("the frame is a zero, the id in four big-endian bytes, and Avro", async (
 t.test("views into the slab stay as they are while more is encoded, whatever the sizes", async (t) => {
   const codec = await openCodec(repositoryRegistry(folderWith(t, [name])));
   const encoder = codec.encoder("n.Thing");
-  const lengths = [1, 200_000, 70_000, 262_139, 262_140, 0, 600_000, 3, ...Array.from({ length: 300 }, (_, i) => i * 13)];
+  const lengths = [
+    1,
+    200_000,
+    70_000,
+    262_139,
+    262_140,
+    0,
+    600_000,
+    3,
+    ...Array.from({ length: 300 }, (_, i) => i * 13),
+  ];
   const views = lengths.map((length) => encoder.encode({ name: "x".repeat(length) }));
   const read = views.map((view) => codec.decode(view).value);
   t.ok(read.every((value, i) => JSON.stringify(value) === JSON.stringify({ name: "x".repeat(lengths[i] ?? 0) })));
 });
 
-t.test("bytes that are not what they say are undecodable for good, and the message repeats nothing of them", async (t) => {
-  const codec = await openCodec(repositoryRegistry(folderWith(t, [name])));
-  const good = Buffer.from(codec.encoder("n.Thing").encode({ name: "Secret" }));
-  const broken = [Buffer.alloc(0), good.subarray(0, 4), good.subarray(0, -1), Buffer.concat([good, Buffer.from([0])]), Buffer.from([1, ...good.subarray(1)])];
-  for (const bytes of broken) {
-    try {
-      codec.decode(bytes);
-      t.fail("decoded");
-    } catch (thrown) {
-      t.ok(isAppError(thrown, "registry.undecodable") && !thrown.retryable);
-      t.notMatch(String(thrown), /ecre/u);
+t.test(
+  "bytes that are not what they say are undecodable for good, and the message repeats nothing of them",
+  async (t) => {
+    const codec = await openCodec(repositoryRegistry(folderWith(t, [name])));
+    const good = Buffer.from(codec.encoder("n.Thing").encode({ name: "Secret" }));
+    const broken = [
+      Buffer.alloc(0),
+      good.subarray(0, 4),
+      good.subarray(0, -1),
+      Buffer.concat([good, Buffer.from([0])]),
+      Buffer.from([1, ...good.subarray(1)]),
+    ];
+    for (const bytes of broken) {
+      try {
+        codec.decode(bytes);
+        t.fail("decoded");
+      } catch (thrown) {
+        t.ok(isAppError(thrown, "registry.undecodable") && !thrown.retryable);
+        t.notMatch(String(thrown), /ecre/u);
+      }
     }
-  }
-  t.throws(() => codec.decode(Buffer.from([0, 0, 0, 0, 99])), { code: "registry.unknown-schema" });
-  t.throws(() => codec.encoder("n.Other"), { code: "registry.unknown-schema" });
-});
+    t.throws(() => codec.decode(Buffer.from([0, 0, 0, 0, 99])), { code: "registry.unknown-schema" });
+    t.throws(() => codec.encoder("n.Other"), { code: "registry.unknown-schema" });
+  },
+);
 
 t.test("a value that does not fit names the field and not the value", async (t) => {
   const codec = await openCodec(repositoryRegistry(folderWith(t, [name])));

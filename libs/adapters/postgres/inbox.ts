@@ -1,0 +1,275 @@
+// The inbox: control records become rows of work, and the rows are worked off one district at a time.
+// It keeps true: a record becomes work exactly once, however often it is pumped and wherever that breaks off, because
+// rows and position move in one transaction by compare-and-set; a district's work is done in the order of its arrival,
+// and one that stopped keeps the later ones waiting.
+//
+//   (record) --pump--> waiting --finish--> done
+//                      waiting --stop--> stopped --resume--> waiting
+
+import type { Knex } from "knex";
+import { assert } from "../../domain/assert.ts";
+import { AppError } from "../../errors.ts";
+import type { EventLog, StoredRecord, TopicExtent } from "../../ports.ts";
+import { databaseFailure } from "./database.ts";
+
+/** A control record as work. `value` and `key` are its bytes; `attempts` counts this one. */
+export type WorkItem = {
+  readonly id: number;
+  readonly consumer: string;
+  readonly topic: string;
+  readonly district: string;
+  readonly generation: string;
+  readonly offset: number;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | null;
+  readonly headers: Readonly<Record<string, string>>;
+  /** When the log appended it, epoch milliseconds. */
+  readonly appendedAt: number;
+  readonly attempts: number;
+};
+
+/** Work that waits for a person. Without a district: the record's key could not be read. */
+export type StoppedWork = {
+  readonly id: number;
+  readonly topic: string;
+  readonly district: string | null;
+  readonly offset: number;
+  readonly reason: string;
+  readonly attempts: number;
+};
+
+/** What a pump did. */
+export type Pumped = {
+  readonly copied: number;
+  /** Topics that were made again since the last time: they are read from their beginning. */
+  readonly restarted: readonly string[];
+};
+
+export type Inbox = {
+  /**
+   * Copies what is new on the consumer's topics. Topics that do not exist yet are skipped.
+   * Several may pump at once: each record is copied by one of them.
+   * @throws AppError `inbox.gap` when records between the position and the topic's start are no longer kept.
+   */
+  pump(options: { readonly consumer: string; readonly topics: readonly string[] }): Promise<Pumped>;
+  /** Districts whose next work is waiting, the one that waits longest first. */
+  waitingDistricts(consumer: string): Promise<readonly string[]>;
+  /** The district's next work, counted as an attempt; null when there is none or it is stopped. Call it under a lease. */
+  nextWork(consumer: string, district: string): Promise<WorkItem | null>;
+  /**
+   * Marks work done within the transaction of its effects.
+   * @throws AppError `work.not-waiting` when it is done already: the effects were applied before.
+   */
+  finish(sql: Knex.Transaction, id: number): Promise<void>;
+  /** Stops waiting work with a reason, which holds no person's data. @throws AppError `work.not-waiting`. */
+  stop(id: number, reason: string): Promise<void>;
+  /** Lets stopped work wait again. @throws AppError `work.not-waiting` when it is not stopped. */
+  resume(id: number): Promise<void>;
+  stopped(consumer: string): Promise<readonly StoppedWork[]>;
+  /** Forgets work that was done longer ago than the age. */
+  prune(ageMs: number): Promise<number>;
+};
+
+type PositionRow = {
+  readonly consumer: string;
+  readonly topic: string;
+  readonly generation: string;
+  readonly next_offset: number;
+};
+type StoppedRow = StoppedWork & { readonly consumer: string; readonly state: string };
+type WorkRow = {
+  readonly id: number;
+  readonly consumer: string;
+  readonly topic: string;
+  readonly district: string;
+  readonly generation: string;
+  readonly offset: number;
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly appended_at: Date;
+  readonly attempts: number;
+};
+
+const recordsPerInsert = 500;
+const unreadableKey = "the record's key names no district";
+
+/** @param options.log where the control topics are; @param options.sql where the work is. */
+export function openInbox({ log, sql }: { readonly log: EventLog; readonly sql: Knex }): Inbox {
+  return {
+    pump: async ({ consumer, topics }) => {
+      let copied = 0;
+      const restarted: string[] = [];
+      for (const topic of topics) {
+        const done = await pumpTopic({ log, sql, consumer, topic });
+        copied += done.copied;
+        if (done.isRestarted) restarted.push(topic);
+      }
+      return { copied, restarted };
+    },
+    waitingDistricts: (consumer) => waitingDistricts(sql, consumer),
+    nextWork: (consumer, district) => nextWork(sql, consumer, district),
+    finish: (trx, id) =>
+      move(trx, { id, from: "waiting", changes: { state: "done", reason: null, finished_at: trx.fn.now() } }),
+    stop: (id, reason) => move(sql, { id, from: "waiting", changes: { state: "stopped", reason } }),
+    resume: (id) => move(sql, { id, from: "stopped", changes: { state: "waiting", reason: null } }),
+    stopped: (consumer) =>
+      sql<StoppedRow>("work")
+        .where({ consumer, state: "stopped" })
+        .orderBy("id")
+        .select("id", "topic", "district", "offset", "reason", "attempts"),
+    prune: (ageMs) =>
+      sql("work")
+        .where({ state: "done" })
+        .whereRaw("finished_at < clock_timestamp() - ? * interval '1 millisecond'", [ageMs])
+        .delete(),
+  };
+}
+
+type Following = { readonly log: EventLog; readonly sql: Knex; readonly consumer: string; readonly topic: string };
+
+async function pumpTopic(following: Following): Promise<{ readonly copied: number; readonly isRestarted: boolean }> {
+  const { log, sql, consumer, topic } = following;
+  const extent = await log.extent(topic);
+  if (extent === null) return { copied: 0, isRestarted: false };
+  const before = await sql<PositionRow>("inbox_positions")
+    .where({ consumer, topic })
+    .first("generation", "next_offset");
+  const isRestarted = before !== undefined && before.generation !== extent.generation;
+  const from = await position(following, extent, before);
+  if (from < extent.start) {
+    throw new AppError("inbox.gap", { details: { consumer, topic, from, start: extent.start } });
+  }
+  let expected = from;
+  let copied = 0;
+  for await (const records of log.scan({ topic, generation: extent.generation, from, to: extent.end })) {
+    const last = records.at(-1);
+    if (last === undefined) continue;
+    const added = await copy(following, { records, generation: extent.generation, expected, next: last.offset + 1 });
+    // Someone else moved the position: the rest is theirs.
+    if (added === null) return { copied, isRestarted };
+    copied += added;
+    expected = last.offset + 1;
+  }
+  await sql("inbox_positions")
+    .where({ consumer, topic, generation: extent.generation, next_offset: expected })
+    .update({ next_offset: extent.end, at_end_at: sql.fn.now() });
+  return { copied, isRestarted };
+}
+
+/** The position to read on from; of a topic that is new, or was made again, its beginning. */
+async function position(
+  { sql, consumer, topic }: Following,
+  extent: TopicExtent,
+  before: PositionRow | undefined,
+): Promise<number> {
+  if (before?.generation === extent.generation) return before.next_offset;
+  // A new consumer begins with what there is; only a following one can miss something.
+  const start = { consumer, topic, generation: extent.generation, next_offset: extent.start };
+  if (before === undefined) await sql("inbox_positions").insert(start).onConflict(["consumer", "topic"]).ignore();
+  else await sql("inbox_positions").where({ consumer, topic, generation: before.generation }).update(start);
+  return extent.start;
+}
+
+type Copied = {
+  readonly records: readonly StoredRecord[];
+  readonly generation: string;
+  /** Where the position must still be. */
+  readonly expected: number;
+  readonly next: number;
+};
+
+/** Copies records and moves the position in one transaction. @returns null when the position is not where it was. */
+async function copy(
+  { sql, consumer, topic }: Following,
+  { records, generation, expected, next }: Copied,
+): Promise<number | null> {
+  const rows = records.flatMap((record) => {
+    const parts = keyParts(record.key);
+    if (parts?.[0] === "writer" && parts.length === 1) return [];
+    return [workRow(record, { consumer, topic, generation, district: parts?.[0] ?? null })];
+  });
+  try {
+    return await sql.transaction(async (trx) => {
+      const moved = await trx("inbox_positions")
+        .where({ consumer, topic, generation, next_offset: expected })
+        .update({ next_offset: next });
+      if (moved === 0) return null;
+      for (let i = 0; i < rows.length; i += recordsPerInsert)
+        await trx("work").insert(rows.slice(i, i + recordsPerInsert));
+      return rows.length;
+    });
+  } catch (cause) {
+    throw databaseFailure(cause);
+  }
+}
+
+type Origin = {
+  readonly consumer: string;
+  readonly topic: string;
+  readonly generation: string;
+  readonly district: string | null;
+};
+
+function workRow(record: StoredRecord, { consumer, topic, generation, district }: Origin): object {
+  return {
+    consumer,
+    topic,
+    district,
+    generation,
+    offset: record.offset,
+    key: Buffer.from(record.key),
+    value: record.value === null ? null : Buffer.from(record.value),
+    headers: JSON.stringify(record.headers()),
+    appended_at: new Date(record.timestamp),
+    // A key without a district can be ordered after nothing: it must be seen, not skipped.
+    state: district === null ? "stopped" : "waiting",
+    reason: district === null ? unreadableKey : null,
+  };
+}
+
+/** The texts of a key, which is a JSON array of them; null when it is something else. The first one is the district. */
+function keyParts(key: Uint8Array): readonly string[] | null {
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(key).toString("utf8"));
+    if (!Array.isArray(parts) || parts.length === 0) return null;
+    const texts = parts.filter((part) => typeof part === "string");
+    return texts.length === parts.length ? texts : null;
+  } catch {
+    return null;
+  }
+}
+
+async function waitingDistricts(sql: Knex, consumer: string): Promise<readonly string[]> {
+  const { rows } = await sql.raw<{ readonly rows: readonly { readonly district: string }[] }>(
+    `select district from (
+       select distinct on (district) district, id, state from work
+       where consumer = ? and state <> 'done' and district is not null
+       order by district, id
+     ) first where state = 'waiting' order by id`,
+    [consumer],
+  );
+  return rows.map((row) => row.district);
+}
+
+async function nextWork(sql: Knex, consumer: string, district: string): Promise<WorkItem | null> {
+  const { rows } = await sql.raw<{ readonly rows: readonly WorkRow[] }>(
+    `update work set attempts = attempts + 1
+     where state = 'waiting' and id = (
+       select id from work where consumer = ? and district = ? and state <> 'done' order by id limit 1)
+     returning id, consumer, topic, district, generation, "offset", key, value, headers, appended_at, attempts`,
+    [consumer, district],
+  );
+  const [row] = rows;
+  if (row === undefined) return null;
+  const { appended_at: appendedAt, ...rest } = row;
+  return { ...rest, appendedAt: appendedAt.getTime() };
+}
+
+type Move = { readonly id: number; readonly from: "waiting" | "stopped"; readonly changes: object };
+
+async function move(sql: Knex, { id, from, changes }: Move): Promise<void> {
+  const moved: unknown = await sql("work").where({ id, state: from }).update(changes);
+  assert(typeof moved === "number", "an update counts its rows");
+  if (moved === 0) throw new AppError("work.not-waiting", { details: { work: id } });
+}
