@@ -64,7 +64,8 @@ export function versionByColumns(headers: Headers): VersionResult {
   if (isVersion10(headers)) {
     return {
       outcome: "refused",
-      refusal: "The columns are those of OneRoster 1.0, which is not supported: export the set as OneRoster 1.1 or 1.2.",
+      refusal:
+        "The columns are those of OneRoster 1.0, which is not supported: export the set as OneRoster 1.1 or 1.2.",
     };
   }
   const only12 = leftAloneFiles["1.2"].filter((name) => !leftAloneFiles["1.1"].includes(name));

@@ -64,7 +64,8 @@ function layoutOf(rows: readonly ManifestRow[], report: Report): Layout | Refuse
   const name = names.indexOf("propertyname");
   const value = names.indexOf("value");
   if (name >= 0 && value >= 0) {
-    if (cells.length !== 2 || cells[0] !== header[0] || cells[1] !== header[1]) report("manifest.header", rows[0]?.line ?? 1);
+    if (cells.length !== 2 || cells[0] !== header[0] || cells[1] !== header[1])
+      report("manifest.header", rows[0]?.line ?? 1);
     return { name, value, first: 1 };
   }
   if (/^(?:manifest|oneroster|file|source)\./iu.test(names[0] ?? "")) {

@@ -70,7 +70,12 @@ export function parsePolicy(
     manifestOptional: read.boolean(top["manifestOptional"], "manifestOptional", defaultPolicy.manifestOptional),
     features: { autoRegistration: autoRegistrationOf(features["autoRegistration"], read) },
     demographics: read.boolean(top["demographics"], "demographics", defaultPolicy.demographics),
-    maximumRejectShare: read.number(top["maximumRejectShare"], "maximumRejectShare", defaultPolicy.maximumRejectShare, 1),
+    maximumRejectShare: read.number(
+      top["maximumRejectShare"],
+      "maximumRejectShare",
+      defaultPolicy.maximumRejectShare,
+      1,
+    ),
     limits: limitsOf(top["limits"], read),
     timeZone: read.text(top["timeZone"], "timeZone", defaultPolicy.timeZone),
     orgScope: orgScopeOf(top["orgScope"], read),

@@ -16,6 +16,8 @@ export type CsvSummary = {
   readonly sha256: string;
   readonly bom: boolean;
   readonly blankLines: number;
+  /** Whether some line ended with a line feed alone. */
+  readonly bareLineFeed: boolean;
   /** The line from which the file was given up, or null. */
   readonly unreadableFrom: number | null;
 };
@@ -92,8 +94,9 @@ export class CsvReading {
 
   /** True only after the last batch. */
   summary(): CsvSummary {
-    const { bom, blankLines, unreadableFrom } = this.#scanner;
-    return { bytes: this.#bytes, sha256: this.#hash.copy().digest("hex"), bom, blankLines, unreadableFrom };
+    const { bom, blankLines, bareLineFeed, unreadableFrom } = this.#scanner;
+    const sha256 = this.#hash.copy().digest("hex");
+    return { bytes: this.#bytes, sha256, bom, blankLines, bareLineFeed, unreadableFrom };
   }
 
   async #fill(block: ScannedBlock): Promise<readonly CsvRow[]> {

@@ -112,6 +112,8 @@ export class RecordScanner {
   /** Whether the file began with a byte order mark. */
   bom = false;
   blankLines = 0;
+  /** Whether some line ended with a line feed alone. */
+  bareLineFeed = false;
 
   #rows: CsvRow[] = [];
   #pieces: string[] = [];
@@ -190,6 +192,7 @@ export class RecordScanner {
         if (byte === quote) hasQuote = true;
       } else if (byte === cr && end + 1 < length && bytes[end + 1] !== lf) bareCr = true;
     }
+    if (end < length && bytes[end - 1] !== cr) this.bareLineFeed = true;
     if (end === length && !last) {
       if (end - at <= this.#limits.recordBytes) return -1;
       this.#skipping = true;

@@ -105,6 +105,7 @@ void t.test("the summary tells bytes, hash, mark and blank lines of the file as 
     sha256: createHash("sha256").update(text).digest("hex"),
     bom: true,
     blankLines: 1,
+    bareLineFeed: true,
     unreadableFrom: null,
   });
 });

@@ -1,0 +1,253 @@
+// The files of one set, judged one after the other, with what later files need to know of earlier ones.
+// It keeps true that a file which is there but cannot be read suspends deletion by absence, and never counts as empty.
+
+import { CsvReading } from "../adapters/oneroster/csv.ts";
+import type { CsvRow, ScanLimits } from "../adapters/oneroster/record-scanner.ts";
+import type { SetEntry } from "../adapters/oneroster/set-reader.ts";
+import type { Taken } from "../domain/delivery.ts";
+import { type CompiledHeader, compileHeader } from "../domain/header.ts";
+import { descriptionOf } from "../domain/oneroster/entities.ts";
+import { type EntityType, entityTypes } from "../domain/oneroster/entity-types.ts";
+import type { Version } from "../domain/oneroster/enumerations.ts";
+import { type Policy, rejectsAlwaysTolerated } from "../domain/policy.ts";
+import type { Column, FileFindings, FindingLog } from "./finding-log.ts";
+import { emptyTally, FileJudge, type SetSink, type Tally } from "./judge-file.ts";
+import { ReferenceCheck, type Target } from "./references.ts";
+import { Semantics } from "./semantics.ts";
+import { TypeState } from "./type-state.ts";
+import { derivedRoles, typesWith, typeVerdict } from "./type-verdicts.ts";
+import type { FileVerdict, TypeVerdict, Verdict } from "./verdict.ts";
+
+export type SetJudgeOptions = {
+  readonly policy: Policy;
+  readonly sink: SetSink;
+  readonly version: Version;
+  readonly log: FindingLog;
+  readonly taken: ReadonlyMap<string, Taken>;
+  readonly limits: ScanLimits;
+};
+
+/** Takes everything and keeps nothing: for rows that are checked and go no further. */
+export const nowhere: SetSink = {
+  content: () => undefined,
+  absent: () => undefined,
+  unknown: () => undefined,
+  ready: () => Promise.resolve(),
+};
+
+type JudgedFile = { readonly verdict: TypeVerdict; readonly derived: number; readonly headerOnly: boolean };
+
+export class SetJudge {
+  readonly #options: SetJudgeOptions;
+  readonly #states = new Map<EntityType, TypeState>(entityTypes.map((type) => [type, new TypeState()]));
+  readonly #judged = new Map<EntityType, JudgedFile>();
+  readonly #semantics: Semantics;
+  #userFindings: FileFindings | null = null;
+  #primaryOrg: Column | null = null;
+  /** Sentences that refuse the set, in the order in which they were found. */
+  readonly refusals: string[] = [];
+  unjudgedReferences = 0;
+
+  constructor(options: SetJudgeOptions) {
+    this.#options = options;
+    this.#semantics = new Semantics({ user: this.#state("user"), class: this.#state("class"), org: this.#state("org") });
+  }
+
+  /** Reads one file to its end. */
+  async judge(entry: SetEntry, type: EntityType): Promise<FileVerdict> {
+    const { log, limits } = this.#options;
+    const findings = log.ofFile(entry.name);
+    const reading = new CsvReading(await entry.open(), limits);
+    const batches = reading.batches();
+    const first = await firstBatch(batches);
+    const header = this.#header(first[0], type, findings);
+    const mode = this.#takenOf(type);
+    let tally: Tally;
+    if (header === null) tally = await unreadRows(first, batches);
+    else tally = await this.#rows({ entry, type, header, mode, findings, first: first.slice(1), batches });
+    const { bytes, sha256, bom, bareLineFeed, unreadableFrom } = reading.summary();
+    tally.complete = header !== null && unreadableFrom === null;
+    if (bom) findings.add("csv.bom", null);
+    if (bareLineFeed) findings.add("csv.line_end", null);
+    const headerOnly = tally.rows === 0;
+    if (headerOnly) findings.add("table.no_rows", null);
+    this.#conclude(type, tally, mode, headerOnly);
+    this.#judgeShare(entry.name, type, tally);
+    const state = header === null ? "unreadable" : headerOnly ? "empty" : "read";
+    return { name: entry.name, bytes, sha256, type, state };
+  }
+
+  /** After the last file: what needs all of them. */
+  finish(): void {
+    if (this.#userFindings === null || !this.#isWhole("user") || !this.#isWhole("role")) return;
+    this.#semantics.finishRoles(this.#userFindings, this.#primaryOrg);
+  }
+
+  types(): Verdict["types"] {
+    return typesWith((type) => {
+      const users = this.#judged.get("user");
+      if (type === "role" && this.#options.version === "1.1" && users !== undefined) {
+        return derivedRoles(users.verdict, users.derived);
+      }
+      const file = this.#judged.get(type);
+      if (file !== undefined) return file.verdict;
+      const mode = this.#takenOf(type);
+      return typeVerdict(emptyTally(), mode === "by-rows" ? "absent" : mode, false);
+    });
+  }
+
+  /** Whether the type's file is there without a row. */
+  isHeaderOnly(type: EntityType): boolean {
+    return this.#judged.get(type)?.headerOnly ?? false;
+  }
+
+  #header(row: CsvRow | undefined, type: EntityType, findings: FileFindings): CompiledHeader | null {
+    if (row === undefined || (row.fault !== null && row.fault !== "csv.utf8")) {
+      findings.add("table.header_missing", row?.line ?? null);
+      return null;
+    }
+    if (row.fault !== null) findings.add(row.fault, row.line);
+    const header = compileHeader(descriptionOf(type), this.#options.version, row.cells);
+    for (const { code, column, field } of header.findings) {
+      findings.add(code, row.line, column < 0 && field === null ? null : { column: column + 1, field });
+    }
+    return header.fatal === null ? header : null;
+  }
+
+  async #rows(file: {
+    readonly entry: SetEntry;
+    readonly type: EntityType;
+    readonly header: CompiledHeader;
+    readonly mode: Taken;
+    readonly findings: FileFindings;
+    readonly first: readonly CsvRow[];
+    readonly batches: AsyncGenerator<readonly CsvRow[], void, undefined>;
+  }): Promise<Tally> {
+    const { entry, type, header, findings } = file;
+    const sink = this.#isWithheld(type) ? nowhere : this.#options.sink;
+    const columns = columnsOf(header);
+    const references = this.#references(type, file.mode === "bulk", columns, findings);
+    const judge = new FileJudge({
+      file: entry.name,
+      header,
+      mode: file.mode === "absent" ? "bulk" : file.mode,
+      state: this.#state(type),
+      sink,
+      findings,
+      columns,
+      references,
+      semantics: this.#semantics,
+      usersWhole: this.#isWhole("user"),
+    });
+    await judgeRows(judge, file.first, sink);
+    for await (const batch of file.batches) await judgeRows(judge, batch, sink);
+    judge.finish();
+    await sink.ready();
+    if (judge.overridden && header.derived !== null) await this.#overriddenRoles(entry, judge, sink);
+    if (type === "user") {
+      this.#userFindings = findings;
+      this.#primaryOrg = columns.get("primaryorgsourcedid") ?? null;
+    }
+    this.unjudgedReferences += references.unjudged;
+    return judge.tally;
+  }
+
+  /**
+   * Reads a 1.1 users file again: rows that later rows contradicted had sent roles, whose ids are not kept.
+   * Rare, and it costs no memory in the usual case.
+   */
+  async #overriddenRoles(entry: SetEntry, judge: FileJudge, sink: SetSink): Promise<void> {
+    const again = new CsvReading(await entry.open(), this.#options.limits);
+    let isHeader = true;
+    for await (const batch of again.batches()) {
+      for (const row of isHeader ? batch.slice(1) : batch) judge.overriddenRoles(row);
+      isHeader = false;
+      await sink.ready();
+    }
+  }
+
+  #references(
+    type: EntityType,
+    bulk: boolean,
+    columns: ReadonlyMap<string, Column>,
+    findings: FileFindings,
+  ): ReferenceCheck {
+    return new ReferenceCheck({
+      type,
+      bulk,
+      columns,
+      findings,
+      own: this.#state(type),
+      targetOf: (target): Target => ({
+        state: this.#state(target),
+        whole: this.#isWhole(target),
+        missingFile: !this.#judged.has(target),
+      }),
+    });
+  }
+
+  #conclude(type: EntityType, tally: Tally, taken: Taken, headerOnly: boolean): void {
+    const mode = taken === "by-rows" ? (tally.filledStatus === 0 ? "bulk" : "delta") : taken;
+    const verdict = typeVerdict(tally, mode, this.#isWithheld(type));
+    this.#judged.set(type, { verdict, derived: tally.derived, headerOnly });
+  }
+
+  #judgeShare(file: string, type: EntityType, { rows, rejects }: Tally): void {
+    const { maximumRejectShare } = this.#options.policy;
+    if (this.#isWithheld(type) || rejects <= rejectsAlwaysTolerated || rejects <= rows * maximumRejectShare) return;
+    const share = `${Math.round(maximumRejectShare * 1000) / 10} %`;
+    this.refusals.push(`Of the ${rows} rows of ${file}, ${rejects} are refused: more than the ${share} that the policy allows.`);
+  }
+
+  #takenOf(type: EntityType): Taken {
+    const name = descriptionOf(type).file[this.#options.version];
+    return (name === null ? undefined : this.#options.taken.get(name)) ?? "absent";
+  }
+
+  #isWithheld(type: EntityType): boolean {
+    return type === "demographics" && !this.#options.policy.demographics;
+  }
+
+  /** Whether an id that is missing in the type's file is missing at the source. */
+  #isWhole(type: EntityType): boolean {
+    const verdict = this.#judged.get(type)?.verdict;
+    return verdict?.mode === "bulk" && verdict.complete && verdict.rows > 0 && !verdict.suspended;
+  }
+
+  #state(type: EntityType): TypeState {
+    const state = this.#states.get(type) ?? new TypeState();
+    this.#states.set(type, state);
+    return state;
+  }
+}
+
+async function judgeRows(judge: FileJudge, rows: readonly CsvRow[], sink: SetSink): Promise<void> {
+  for (const row of rows) judge.row(row);
+  await sink.ready();
+}
+
+async function firstBatch(batches: AsyncGenerator<readonly CsvRow[], void, undefined>): Promise<readonly CsvRow[]> {
+  const first = await batches.next();
+  return first.done === true ? [] : first.value;
+}
+
+/** The rows below a header that says nothing: none can be read, so each may be any key. */
+async function unreadRows(
+  first: readonly CsvRow[],
+  batches: AsyncGenerator<readonly CsvRow[], void, undefined>,
+): Promise<Tally> {
+  const tally = emptyTally();
+  tally.rows = Math.max(first.length - 1, 0);
+  for await (const batch of batches) tally.rows += batch.length;
+  tally.rejects = tally.rows;
+  tally.suspended = true;
+  return tally;
+}
+
+function columnsOf(header: CompiledHeader): ReadonlyMap<string, Column> {
+  const columns = new Map<string, Column>();
+  for (const [index, field] of header.fieldNames.entries()) {
+    if (field !== null) columns.set(field.toLowerCase(), { column: index + 1, field });
+  }
+  return columns;
+}
