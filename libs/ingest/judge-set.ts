@@ -15,7 +15,7 @@ import { AppError } from "../errors.ts";
 import { FindingLog, type KeptGroup } from "./finding-log.ts";
 import type { SetSink } from "./judge-file.ts";
 import { SetJudge } from "./set-judge.ts";
-import { noTypes } from "./type-verdicts.ts";
+import { noTypes, typesWith } from "./type-verdicts.ts";
 import type { FileVerdict, Verdict } from "./verdict.ts";
 
 export type JudgeOptions = {
@@ -174,12 +174,14 @@ async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog
   }
   judge.finish();
   const types = judge.types();
+  const refusal = refusalOf(judge, policy, log, types);
   return judged({
     log,
-    refusal: refusalOf(judge, policy, log, types),
+    refusal,
     version,
     manifest: manifest !== null,
-    types,
+    // A set that is refused says nothing about what is missing, whoever may read its verdict.
+    types: refusal === null ? types : typesWith((type) => ({ ...types[type], absence: false })),
     files,
     unjudgedReferences: judge.unjudgedReferences,
   });
