@@ -36,6 +36,9 @@ const startLimitMs = 60_000;
 const stopLimitMs = 20_000;
 const logName = "server.log";
 
+// PG* variables of ours are for clients; the server would read some of them.
+const serverEnvironment = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
+
 const settings: Readonly<Record<string, string>> = {
   listen_addresses: "",
   shared_buffers: "128MB",
@@ -127,8 +130,7 @@ function launch(about: {
       // A group of its own: Ctrl-C is for us, and we stop the server when we have drained.
       detached: true,
       stdio: ["ignore", log, log],
-      // PG* variables of ours are for clients; the server would read some of them.
-      env: { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
+      env: serverEnvironment,
     });
     // A program that cannot be run also emits `error`; the exit is what becomesReady waits for.
     server.on("error", () => {});
@@ -144,7 +146,9 @@ let binds: boolean | undefined;
 
 /** Whether the system can end a child with its parent by itself (util-linux; not macOS, not busybox). */
 function bindsToParent(): boolean {
-  binds ??= spawnSync("setpriv", ["--pdeathsig", "INT", "--", "true"], { stdio: "ignore" }).status === 0;
+  binds ??=
+    spawnSync("setpriv", ["--pdeathsig", "INT", "--", "true"], { env: serverEnvironment, stdio: "ignore" }).status ===
+    0;
   return binds;
 }
 

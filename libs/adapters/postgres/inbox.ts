@@ -132,9 +132,7 @@ async function pumpTopic(following: Following): Promise<{ readonly copied: numbe
   const { log, sql, consumer, topic } = following;
   const extent = await log.extent(topic);
   if (extent === null) return { copied: 0, isRestarted: false };
-  const before = await sql<PositionRow>("inbox_positions")
-    .where({ consumer, topic })
-    .first("generation", "next_offset");
+  const before = await sql<PositionRow>("inbox_positions").where({ consumer, topic }).first();
   const isRestarted = before !== undefined && before.generation !== extent.generation;
   const from = await position(following, extent, before);
   if (from < extent.start) {

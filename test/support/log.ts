@@ -1,0 +1,22 @@
+// A PostgreSQL log over a fresh database, for tests.
+
+import { postgresLog } from "../../libs/adapters/postgres/log.ts";
+import type { PostgresLog } from "../../libs/adapters/postgres/log.ts";
+import { openCodec } from "../../libs/adapters/registry/codec.ts";
+import { repositoryRegistry } from "../../libs/adapters/registry/repository.ts";
+import type { LogUnderTest } from "../contract/event-log.ts";
+import { freshDatabase } from "./postgres.ts";
+import type { Teardown } from "./postgres.ts";
+
+/** Two logs over one fresh database; closed and dropped at the end of the test. */
+export async function freshLogs(t: Teardown): Promise<LogUnderTest & { readonly log: PostgresLog }> {
+  const database = await freshDatabase(t);
+  const codec = await openCodec(repositoryRegistry());
+  const log = postgresLog({ database, codec });
+  const other = postgresLog({ database, codec });
+  t.teardown(async () => {
+    await log.close();
+    await other.close();
+  });
+  return { log, other, database, codec, expire: (topic, before) => log.deleteBefore(topic, before) };
+}
