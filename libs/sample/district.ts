@@ -140,7 +140,11 @@ export function district(options: {
   };
 }
 
-function schoolsOf(of: { readonly seed: number; readonly students: number; readonly identifier: string }): readonly School[] {
+function schoolsOf(of: {
+  readonly seed: number;
+  readonly students: number;
+  readonly identifier: string;
+}): readonly School[] {
   const count = Math.max(2, Math.ceil(of.students / studentsPerSchool));
   const share = (index: number): number => Math.floor((index * of.students) / count);
   const schools: School[] = [];

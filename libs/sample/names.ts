@@ -71,7 +71,12 @@ Writers' Workshop|Fractions, Step by Step|World Languages|The "Why" of Science
 
 /** The letters and digits of a name, for addresses: folded to ASCII, lower case; `fallback` where nothing is left. */
 export function folded(name: string, fallback: string): string {
-  const letters = name.replaceAll(/[łŁ]/gu, "l").replaceAll(/[øØ]/gu, "o").replaceAll("ı", "i").replaceAll(/[ðÐ]/gu, "d").normalize("NFD");
+  const letters = name
+    .replaceAll(/[łŁ]/gu, "l")
+    .replaceAll(/[øØ]/gu, "o")
+    .replaceAll("ı", "i")
+    .replaceAll(/[ðÐ]/gu, "d")
+    .normalize("NFD");
   const plain = letters.toLowerCase().replaceAll(/[^a-z0-9]/gu, "");
   return plain === "" ? fallback : plain;
 }

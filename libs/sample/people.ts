@@ -1,7 +1,9 @@
 // Users, their roles and their demographics. Slots of users: guardians, then students, then teachers, as their ids sort.
 // Keeps true: a guardian is there when the student is; every user has a primary role; 1.1 says roles in the user's row.
 
-import { unreachable } from "../domain/assert.ts";
+import { assert, unreachable } from "../domain/assert.ts";
+import { parseSourcedId } from "../domain/ids.ts";
+import { derivedRoleId } from "../domain/oneroster/derived-role.ts";
 import type { EntityType } from "../domain/oneroster/entity-types.ts";
 import { type District, type School, cityAt, dateIn, gradeCodes, periods, schoolAt } from "./district.ts";
 import { studentEnrollment, teacherEnrollment } from "./enrollments.ts";
@@ -231,12 +233,9 @@ function roleId(of: District, slot: number, world: World): string | null {
   const school = rolesOf(of, person, world)[slot % rolesPerUser];
   if (school === undefined) return null;
   if (of.version === "1.2") return `r-${personNumber(person.kind, person.place)}-${(slot % rolesPerUser) + 1}`;
-  return derivedRoleId(userId(person.kind, person.place, world), person.kind, school.id);
-}
-
-// To be replaced by the domain's own function of this name.
-function derivedRoleId(user: string, role: string, org: string): string {
-  return `~${[user, role, org].map((part) => part.replaceAll("%", "%25").replaceAll("~", "%7E")).join("~")}`;
+  const [user, org] = [parseSourcedId(userId(person.kind, person.place, world)), parseSourcedId(school.id)];
+  assert(user !== null && org !== null, "the generator's ids are sourcedIds");
+  return derivedRoleId({ user, role: person.kind, org });
 }
 
 function roleCells(of: District, slot: number, world: World): readonly string[] {

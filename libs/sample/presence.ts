@@ -21,7 +21,9 @@ export function studentPresent(of: District, student: number, world: World): boo
 export function studentSince(of: District, student: number, night: number): number {
   const { students } = schoolAt(of, of.schoolOfStudent[student]);
   const place = student - students.start - students.present;
-  return place < 0 ? lastHit(of.pulses.leaving, student, night) : lastHit(of.pulses.arriving, students.lateStart + place, night);
+  return place < 0
+    ? lastHit(of.pulses.leaving, student, night)
+    : lastHit(of.pulses.arriving, students.lateStart + place, night);
 }
 
 /** Whether the teacher is there. The first teacher of a school never leaves, so that every class can have one. */
@@ -39,7 +41,9 @@ export function teacherSince(of: District, teacher: number, night: number): numb
   const { teachers } = schoolAt(of, of.schoolOfTeacher[teacher]);
   if (teacher === teachers.start) return 1;
   const place = teacher - teachers.start - teachers.present;
-  return place < 0 ? lastHit(of.pulses.teacherLeaving, teacher, night) : lastHit(of.pulses.teacherArriving, teachers.lateStart + place, night);
+  return place < 0
+    ? lastHit(of.pulses.teacherLeaving, teacher, night)
+    : lastHit(of.pulses.teacherArriving, teachers.lateStart + place, night);
 }
 
 /** Whether the teacher also teaches at the next school; not in the last school, so that second ids sort after first ones. */
@@ -74,7 +78,7 @@ export function gradeOfStudent(school: School, student: number): number {
 // Late students are spread over the grades instead of filling up the highest.
 function placeInSchool(school: School, student: number): number {
   const place = student - school.students.start;
-  return place < school.students.present ? place : ((place * 7) % (school.grades * school.cohort));
+  return place < school.students.present ? place : (place * 7) % (school.grades * school.cohort);
 }
 
 /** The class that a student attends in a period after having moved `moves` times; homerooms stay together, others mix. */

