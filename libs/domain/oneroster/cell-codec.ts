@@ -24,11 +24,11 @@ export type CellReader = (cell: string, column: number, line: number, out: RowSi
 
 const maxLength = 255;
 const nul = "\u0000";
-/** 1 for each character of the standard's alphabet of ids. */
-const alphabet = new Uint8Array(128);
-for (const character of "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_/@") {
-  alphabet[character.charCodeAt(0)] = 1;
-}
+const idCharacters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_/@";
+/** 1 for the code of each character of the standard's alphabet of ids. */
+const alphabet = Uint8Array.from({ length: 128 }, (_, code) =>
+  idCharacters.includes(String.fromCharCode(code)) ? 1 : 0,
+);
 
 /** The reader of a field's cells in a version. */
 export function readerOf(field: Field, version: Version): CellReader {
