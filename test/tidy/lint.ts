@@ -9,8 +9,8 @@ import { root } from "./source.ts";
 /** A file for the linter, and the rule that must speak up about it; null where none may. */
 export type LintPlant = { readonly rule: string | null; readonly path: string; readonly text: string };
 
-const lines = (count: number): string => "// line\n".repeat(count);
-const inFunction = (count: number): string => `export function a(): void {\n${lines(count - 2)}}\n`;
+const lines = (count: number): string => `export const a = 1;\n${"// line\n".repeat(count - 1)}`;
+const inFunction = (count: number): string => `export function a(): void {\n${"// line\n".repeat(count - 2)}}\n`;
 const cast = "export const a = (b: unknown): string => b as string;";
 const inSwitch = (cases: string): string => `export function a(d: "b" | "c"): number { switch (d) { ${cases} } }`;
 const promise = "declare function later(): Promise<void>;\n";
@@ -116,12 +116,14 @@ function write(file: string, text: string): void {
 function runLinter(project: string, paths: readonly string[]): ReadonlyMap<string, readonly string[]> {
   for (const file of [".oxlintrc.json", "tsconfig.json", "package.json"]) cpSync(join(root, file), join(project, file));
   symlinkSync(join(root, "node_modules"), join(project, "node_modules"));
-  const command = join(root, "node_modules/.bin/oxlint");
-  const { stdout } = spawnSync(command, ["--format=json", ...paths], {
+  // tap puts a loader into every Node that a test starts, under which the linter does not start: `env` takes it away.
+  const command = ["-u", "NODE_OPTIONS", join(root, "node_modules/.bin/oxlint"), "--format=json", ...paths];
+  const { stdout, stderr } = spawnSync("env", command, {
     cwd: project,
     encoding: "utf8",
     maxBuffer: 2 ** 26,
   });
+  if (stdout === "") throw new Error(`the linter said nothing: ${stderr}`);
   const codes = new Map<string, readonly string[]>();
   for (const { filename, code } of diagnosticsOf(JSON.parse(stdout))) {
     codes.set(filename, [...(codes.get(filename) ?? []), code]);
