@@ -72,6 +72,7 @@ function layoutOf(rows: readonly ManifestRow[], report: Report): Layout | Refuse
     report("manifest.header", rows[0]?.line ?? 1);
     return { name: 0, value: 1, first: 0 };
   }
+  report("manifest.header", rows[0]?.line ?? 1);
   return new Refused("manifest.csv does not begin with the header propertyName,value.");
 }
 

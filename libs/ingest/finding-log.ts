@@ -20,8 +20,8 @@ type Group = {
   count: number;
 };
 
-/** A column of a file, as findings name it: place counted from 1, and the standard's name if it has one. */
-export type Column = { readonly column: number; readonly field: string | null };
+/** A column of a file, as findings name it: place counted from 1, null when it is missing; the standard's name, if any. */
+export type Column = { readonly column: number | null; readonly field: string | null };
 
 /** The findings of one file; it spares the making of group keys for each row. */
 export class FileFindings {
@@ -36,17 +36,22 @@ export class FileFindings {
 
   /** @param line counted from 1; null for the file as a whole. */
   add(code: FindingCode, line: number | null, column: Column | null = null, wording: Wording = {}): void {
-    const index = column?.column ?? 0;
-    const groups = (this.#byCode[index] ??= new Map());
-    let group = groups.get(code);
-    if (group === undefined) {
-      group = this.#log.group(code, this.#file, column?.field ?? null);
-      groups.set(code, group);
-    }
+    const group = this.#group(code, column);
     group.count++;
     if (group.kept.length >= this.#log.most) return;
     const place = { file: this.#file, line, column: column?.column ?? null, field: column?.field ?? null };
     group.kept.push({ ...finding(code, place, this.#log.version), ...wording });
+  }
+
+  #group(code: FindingCode, column: Column | null): Group {
+    // A column that is missing has no place, so several of them would share one.
+    if (column !== null && column.column === null) return this.#log.group(code, this.#file, column.field);
+    const groups = (this.#byCode[column?.column ?? 0] ??= new Map<FindingCode, Group>());
+    const known = groups.get(code);
+    if (known !== undefined) return known;
+    const group = this.#log.group(code, this.#file, column?.field ?? null);
+    groups.set(code, group);
+    return group;
   }
 }
 

@@ -128,7 +128,7 @@ export class ReferenceCheck {
   }
 
   #later(id: string, line: number): void {
-    if (this.#options.own.find(id) < 0) this.#pending.add(id, line, this.#agents.column);
+    if (this.#options.own.find(id) < 0) this.#pending.add(id, line);
   }
 
   #missing(slot: Slot, line: number): void {

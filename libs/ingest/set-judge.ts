@@ -109,7 +109,7 @@ export class SetJudge {
     if (row.fault !== null) findings.add(row.fault, row.line);
     const header = compileHeader(descriptionOf(type), this.#options.version, row.cells);
     for (const { code, column, field } of header.findings) {
-      findings.add(code, row.line, column < 0 && field === null ? null : { column: column + 1, field });
+      findings.add(code, row.line, column < 0 && field === null ? null : { column: column < 0 ? null : column + 1, field });
     }
     return header.fatal === null ? header : null;
   }

@@ -109,26 +109,25 @@ export class TypeState {
   }
 }
 
-/** References to ids of the same file that were not met yet: fingerprint, line, column. 24 bytes each. */
+/** References to ids of the same file that were not met yet: fingerprint and line. 20 bytes each. */
 export class PendingReferences {
   #size = 0;
-  #words = new Uint32Array(6 * 1024);
+  #words = new Uint32Array(5 * 1024);
   readonly #key = new Uint32Array(4);
 
-  add(id: string, line: number, column: number): void {
-    const at = this.#size++ * 6;
+  add(id: string, line: number): void {
+    const at = this.#size++ * 5;
     if (at >= this.#words.length) this.#words = grown(this.#words, at * 2);
     idFingerprint(id, this.#key);
     this.#words.set(this.#key, at);
     this.#words[at + 4] = line;
-    this.#words[at + 5] = column;
   }
 
   /** Tells each reference whose id is in no live row of the state, in the order of their lines. */
-  missing(state: TypeState, tell: (line: number, column: number) => void): void {
-    for (let at = 0; at < this.#size * 6; at += 6) {
+  missing(state: TypeState, tell: (line: number) => void): void {
+    for (let at = 0; at < this.#size * 5; at += 5) {
       const entry = state.keys.find(this.#words.subarray(at, at + 4));
-      if (entry < 0 || isGone(state, entry)) tell(this.#words[at + 4] ?? 0, this.#words[at + 5] ?? 0);
+      if (entry < 0 || isGone(state, entry)) tell(this.#words[at + 4] ?? 0);
     }
   }
 }

@@ -192,7 +192,6 @@ export class RecordScanner {
         if (byte === quote) hasQuote = true;
       } else if (byte === cr && end + 1 < length && bytes[end + 1] !== lf) bareCr = true;
     }
-    if (end < length && bytes[end - 1] !== cr) this.bareLineFeed = true;
     if (end === length && !last) {
       if (end - at <= this.#limits.recordBytes) return -1;
       this.#skipping = true;
@@ -230,6 +229,7 @@ export class RecordScanner {
     this.#rows.push({ line: this.#line, lines, cells: [], fault: null, irregular });
     this.#line += lines;
     this.#to = next;
+    if (next <= this.#bytes.length && this.#bytes[next - 2] !== cr) this.bareLineFeed = true;
   }
 
   #skipBlank(next: number): number {
