@@ -4,7 +4,7 @@ import { postgresLog } from "../../libs/adapters/postgres/log.ts";
 import type { PostgresLog } from "../../libs/adapters/postgres/log.ts";
 import { openCodec } from "../../libs/adapters/registry/codec.ts";
 import { repositoryRegistry } from "../../libs/adapters/registry/repository.ts";
-import type { LogUnderTest } from "../contract/event-log.ts";
+import type { LogUnderTest } from "../contract/log-under-test.ts";
 import { freshDatabase } from "./postgres.ts";
 import type { Teardown } from "./postgres.ts";
 

@@ -1,5 +1,6 @@
 import t from "tap";
-import { eventLogContract, keysOf, readAll, record } from "../../contract/event-log.ts";
+import { eventLogContract } from "../../contract/event-log.ts";
+import { keysOf, readAll, record } from "../../contract/log-under-test.ts";
 import { freshLogs } from "../../support/log.ts";
 
 eventLogContract("the PostgreSQL log", freshLogs);

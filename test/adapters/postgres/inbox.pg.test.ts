@@ -1,0 +1,4 @@
+import { inboxContract } from "../../contract/inbox.ts";
+import { freshLogs } from "../../support/log.ts";
+
+inboxContract("the PostgreSQL log", freshLogs);

@@ -1,0 +1,172 @@
+// What the inbox must keep on every log: a control record becomes work once and is done once, wherever a process dies.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import t from "tap";
+import type { Test } from "tap";
+import { openInbox } from "../../libs/adapters/postgres/inbox.ts";
+import type { Inbox } from "../../libs/adapters/postgres/inbox.ts";
+import type { NewRecord } from "../../libs/ports.ts";
+import { codeOf, leaseOf, readAll, topic } from "./log-under-test.ts";
+import type { LogUnderTest, MakeLog } from "./log-under-test.ts";
+
+const consumer = "diff";
+const crashConsumer = join(import.meta.dirname, "..", "support", "crash-consumer.ts");
+
+/** A delivery's control record, as far as the inbox looks at it. */
+function delivery(district: string, value: string): NewRecord {
+  return { key: JSON.stringify([district, "sftp"]), value: Buffer.from(value), headers: { delivery: value } };
+}
+
+async function withInbox(t: Test, make: MakeLog): Promise<LogUnderTest & { readonly inbox: Inbox }> {
+  const under = await make(t);
+  await under.log.createTopic("deliveries");
+  return { ...under, inbox: openInbox({ log: under.log, sql: under.database.sql }) };
+}
+
+async function publish({ log }: LogUnderTest, ...records: readonly NewRecord[]): Promise<void> {
+  await log.transaction(async (tx) => tx.append("deliveries", records));
+}
+
+/** @param name what the log is, for the names of the tests. */
+export function inboxContract(name: string, make: MakeLog): void {
+  t.test(`${name}: the inbox`, (suite) => pumpTests(suite, make));
+  t.test(`${name}: the order of work`, (suite) => workTests(suite, make));
+  t.test(`${name}: positions`, (suite) => positionTests(suite, make));
+  t.test(`${name}: redelivery after a crash`, (suite) => crashTests(suite, make));
+}
+
+async function pumpTests(suite: Test, make: MakeLog): Promise<void> {
+  await suite.test("a record becomes work once, with all that it holds", async (t) => {
+    const { inbox, ...under } = await withInbox(t, make);
+    await publish(under, delivery("springfield", "1"), { ...delivery("springfield", ""), value: null });
+    t.same(await inbox.pump({ consumer, topics: ["missing", "deliveries"] }), { copied: 2, restarted: [] });
+    t.same(await inbox.pump({ consumer, topics: ["deliveries"] }), { copied: 0, restarted: [] });
+    const work = await inbox.nextWork(consumer, "springfield");
+    t.match(work, { topic: "deliveries", offset: 0, headers: { delivery: "1" }, attempts: 1 });
+    t.same(
+      [Buffer.from(work?.key ?? []).toString(), Buffer.from(work?.value ?? []).toString()],
+      ['["springfield","sftp"]', "1"],
+    );
+    await under.database.sql.transaction((trx) => inbox.finish(trx, work?.id ?? 0));
+    t.match(await inbox.nextWork(consumer, "springfield"), { offset: 1, value: null });
+    t.equal(await inbox.nextWork("someone else", "springfield"), null);
+  });
+
+  await suite.test(
+    "writer records are no work, and an unreadable key is stopped work without a district",
+    async (t) => {
+      const { inbox, ...under } = await withInbox(t, make);
+      await under.log.createTopic(topic);
+      await under.log.openWriter(topic, await leaseOf(under.database));
+      t.match(await inbox.pump({ consumer, topics: [topic] }), { copied: 0 });
+      await publish(under, { key: "no json", value: null }, delivery("springfield", "1"));
+      await inbox.pump({ consumer, topics: ["deliveries"] });
+      t.match(await inbox.stopped(consumer), [{ district: null, offset: 0 }]);
+      t.same(await inbox.waitingDistricts(consumer), ["springfield"], "the others go on");
+    },
+  );
+
+  await suite.test("many that pump at once copy each record once, in order", async (t) => {
+    const { inbox, ...under } = await withInbox(t, make);
+    const second = openInbox({ log: under.other, sql: under.database.sql });
+    for (let i = 0; i < 40; i++) await publish(under, delivery("springfield", String(i)));
+    const pumps = Array.from({ length: 6 }, (_, i) =>
+      (i % 2 === 0 ? inbox : second).pump({ consumer, topics: ["deliveries"] }),
+    );
+    const copied = (await Promise.all(pumps)).reduce((sum, one) => sum + one.copied, 0);
+    const rest = await inbox.pump({ consumer, topics: ["deliveries"] });
+    t.equal(copied + rest.copied, 40);
+    const offsets = await under.database.sql("work").orderBy("id").pluck("offset");
+    t.same(
+      offsets,
+      Array.from({ length: 40 }, (_, i) => i),
+    );
+  });
+}
+
+async function workTests(suite: Test, make: MakeLog): Promise<void> {
+  await suite.test("a stopped district keeps its later work waiting, and only its own", async (t) => {
+    const { inbox, ...under } = await withInbox(t, make);
+    await publish(under, delivery("springfield", "1"), delivery("shelbyville", "2"), delivery("springfield", "3"));
+    await inbox.pump({ consumer, topics: ["deliveries"] });
+    t.same(await inbox.waitingDistricts(consumer), ["springfield", "shelbyville"]);
+    const first = await inbox.nextWork(consumer, "springfield");
+    const id = first?.id ?? 0;
+    await inbox.stop(id, "a reason");
+    t.same(await inbox.waitingDistricts(consumer), ["shelbyville"]);
+    t.equal(await inbox.nextWork(consumer, "springfield"), null);
+    t.match(await inbox.stopped(consumer), [{ id, district: "springfield", reason: "a reason", attempts: 1 }]);
+    t.equal(await codeOf(inbox.stop(id, "again")), "work.not-waiting");
+    await inbox.resume(id);
+    t.match(await inbox.nextWork(consumer, "springfield"), { id, attempts: 2 });
+  });
+
+  await suite.test("work cannot be finished twice: the second transaction is rolled back", async (t) => {
+    const { inbox, database, ...under } = await withInbox(t, make);
+    await publish({ database, ...under }, delivery("springfield", "1"));
+    await inbox.pump({ consumer, topics: ["deliveries"] });
+    const id = (await inbox.nextWork(consumer, "springfield"))?.id ?? 0;
+    await database.sql.transaction((trx) => inbox.finish(trx, id));
+    t.equal(await codeOf(database.sql.transaction((trx) => inbox.finish(trx, id))), "work.not-waiting");
+    t.same(await inbox.waitingDistricts(consumer), []);
+    t.equal(await inbox.prune(60_000), 0);
+    t.equal(await inbox.prune(-1), 1);
+  });
+}
+
+async function positionTests(suite: Test, make: MakeLog): Promise<void> {
+  await suite.test("a topic that was made again is noticed and read from its beginning", async (t) => {
+    const { inbox, ...under } = await withInbox(t, make);
+    await publish(under, delivery("springfield", "1"), delivery("springfield", "2"));
+    await inbox.pump({ consumer, topics: ["deliveries"] });
+    await under.log.deleteTopic("deliveries");
+    await under.log.createTopic("deliveries");
+    await publish(under, delivery("springfield", "3"));
+    t.same(await inbox.pump({ consumer, topics: ["deliveries"] }), { copied: 1, restarted: ["deliveries"] });
+    t.same(await inbox.pump({ consumer, topics: ["deliveries"] }), { copied: 0, restarted: [] });
+  });
+
+  await suite.test(
+    "records that expired before they were copied are an error, for a new consumer they are the past",
+    async (t) => {
+      const { inbox, ...under } = await withInbox(t, make);
+      await inbox.pump({ consumer, topics: ["deliveries"] });
+      for (const value of ["1", "2", "3"]) await publish(under, delivery("springfield", value));
+      await under.expire("deliveries", 2);
+      t.equal(await codeOf(inbox.pump({ consumer, topics: ["deliveries"] })), "inbox.gap");
+      t.match(await inbox.pump({ consumer: "new", topics: ["deliveries"] }), { copied: 1 });
+    },
+  );
+}
+
+async function crashTests(suite: Test, make: MakeLog): Promise<void> {
+  for (const moment of ["after pump", "before commit", "after commit"]) {
+    await suite.test(`killed ${moment}, effect, output and position are there once in the end`, async (t) => {
+      const { inbox, database, log, ...under } = await withInbox(t, make);
+      await log.createTopic("plans");
+      await database.sql.raw("create table effects (work bigint)");
+      await publish({ database, log, ...under }, delivery("springfield", "1"));
+      await killAt(database.url, moment);
+      const isDone = moment === "after commit";
+      t.same((await database.sql("effects")).length, isDone ? 1 : 0, "after the kill");
+      t.equal((await log.extent("plans"))?.end, isDone ? 1 : 0);
+      t.same(await inbox.waitingDistricts(consumer), isDone ? [] : ["springfield"]);
+      await killAt(database.url, "never");
+      t.same((await database.sql("effects")).length, 1, "after the second run");
+      t.same(Buffer.from((await readAll(log, "plans"))[0]?.value ?? []).toString(), "1");
+      t.equal((await log.extent("plans"))?.end, 1);
+      t.same(await inbox.waitingDistricts(consumer), []);
+    });
+  }
+}
+
+/** Runs the consumer until it says that the moment has come, then kills it; or to its end if it never says so. */
+async function killAt(url: string, moment: string): Promise<void> {
+  const child = spawn(process.execPath, [crashConsumer, url, moment], { stdio: ["ignore", "pipe", "inherit"] });
+  child.stdout.on("data", () => child.kill("SIGKILL"));
+  const [code, signal]: readonly unknown[] = await once(child, "exit");
+  const expected = moment === "never" ? code === 0 : signal === "SIGKILL";
+  if (!expected) throw new Error(`the consumer ended with ${String(code ?? signal)}`);
+}
