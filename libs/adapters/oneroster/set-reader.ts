@@ -80,8 +80,10 @@ async function openFolder(path: string): Promise<DeliveredSet> {
 }
 
 function noteOn(file: string): SetNote[] {
-  if (isLitter(file)) return [{ code: "pkg.unknown_file", file, suggestion: null }];
-  return [{ code: "pkg.unknown_file", file, suggestion: nearestName(basename(file)) }];
+  const name = basename(file);
+  // A link or folder may have the right name; then there is nothing to suggest.
+  const silent = isLitter(file) || knownNames.has(name);
+  return [{ code: "pkg.unknown_file", file, suggestion: silent ? null : nearestName(name) }];
 }
 
 async function openZip(path: string, limits: SetLimits): Promise<DeliveredSet> {

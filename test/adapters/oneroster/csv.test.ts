@@ -25,53 +25,164 @@ async function read(
 }
 
 function seen(row: CsvRow): Seen {
-  const cells = row.fault === null ? row.cells : row.cells.length > 0 ? `${row.fault}:${row.cells[0] ?? ""}` : row.fault;
+  const cells =
+    row.fault === null ? row.cells : row.cells.length > 0 ? `${row.fault}:${row.cells[0] ?? ""}` : row.fault;
   return row.irregular === null ? [row.line, cells] : [row.line, cells, row.irregular];
 }
 
 const cases: Readonly<Record<string, { readonly text: string | Buffer; readonly rows: readonly Seen[] }>> = {
-  "plain lines": { text: "a,b\n1,2\n", rows: [[1, ["a", "b"]], [2, ["1", "2"]]] },
-  "carriage returns and no last line end": { text: "a,b\r\n1,2", rows: [[1, ["a", "b"]], [2, ["1", "2"]]] },
-  "empty cells": { text: "a,b,c\n,,\n1,,\n,,3\n", rows: [[1, ["a", "b", "c"]], [2, ["", "", ""]], [3, ["1", "", ""]], [4, ["", "", "3"]]] },
-  "blank lines are skipped and counted as lines": { text: "a,b\n\n \r\n1,2\n", rows: [[1, ["a", "b"]], [4, ["1", "2"]]] },
-  "a mark at the head of the file": { text: "\ufeffa,b\n1,2\n", rows: [[1, ["a", "b"]], [2, ["1", "2"]]] },
-  "a mark in the middle stays": { text: "a,b\n\ufeff1,2\n", rows: [[1, ["a", "b"]], [2, ["\ufeff1", "2"]]] },
-  "quoted cells with commas and quotes": { text: 'a,b\n"1,""x""",2\n', rows: [[1, ["a", "b"]], [2, ['1,"x"', "2"]]] },
+  "plain lines": {
+    text: "a,b\n1,2\n",
+    rows: [
+      [1, ["a", "b"]],
+      [2, ["1", "2"]],
+    ],
+  },
+  "carriage returns and no last line end": {
+    text: "a,b\r\n1,2",
+    rows: [
+      [1, ["a", "b"]],
+      [2, ["1", "2"]],
+    ],
+  },
+  "empty cells": {
+    text: "a,b,c\n,,\n1,,\n,,3\n",
+    rows: [
+      [1, ["a", "b", "c"]],
+      [2, ["", "", ""]],
+      [3, ["1", "", ""]],
+      [4, ["", "", "3"]],
+    ],
+  },
+  "blank lines are skipped and counted as lines": {
+    text: "a,b\n\n \r\n1,2\n",
+    rows: [
+      [1, ["a", "b"]],
+      [4, ["1", "2"]],
+    ],
+  },
+  "a mark at the head of the file": {
+    text: "\ufeffa,b\n1,2\n",
+    rows: [
+      [1, ["a", "b"]],
+      [2, ["1", "2"]],
+    ],
+  },
+  "a mark in the middle stays": {
+    text: "a,b\n\ufeff1,2\n",
+    rows: [
+      [1, ["a", "b"]],
+      [2, ["\ufeff1", "2"]],
+    ],
+  },
+  "quoted cells with commas and quotes": {
+    text: 'a,b\n"1,""x""",2\n',
+    rows: [
+      [1, ["a", "b"]],
+      [2, ['1,"x"', "2"]],
+    ],
+  },
   "a line break in a quoted cell": {
     text: 'a,b\n"1\nx",2\n3,4\n',
-    rows: [[1, ["a", "b"]], [2, ["1\nx", "2"], "newline"], [4, ["3", "4"]]],
+    rows: [
+      [1, ["a", "b"]],
+      [2, ["1\nx", "2"], "newline"],
+      [4, ["3", "4"]],
+    ],
   },
   "an unclosed quote costs its line only": {
     text: 'a,b\n1,"x\n3,4\n5,6\n',
-    rows: [[1, ["a", "b"]], [2, "csv.quote"], [3, ["3", "4"]], [4, ["5", "6"]]],
+    rows: [
+      [1, ["a", "b"]],
+      [2, "csv.quote"],
+      [3, ["3", "4"]],
+      [4, ["5", "6"]],
+    ],
   },
   "an unclosed quote that meets a later quote": {
     text: 'a,b\n1,"x\n3,"y, z"\n5,6\n',
-    rows: [[1, ["a", "b"]], [2, "csv.quote"], [3, ["3", "y, z"]], [4, ["5", "6"]]],
+    rows: [
+      [1, ["a", "b"]],
+      [2, "csv.quote"],
+      [3, ["3", "y, z"]],
+      [4, ["5", "6"]],
+    ],
   },
   "two opened quotes that close one another": {
     text: 'a,b\n1,"x\n3,4,"\n5,6\n',
-    rows: [[1, ["a", "b"]], [2, "csv.quote"], [3, "csv.quote"], [4, ["5", "6"]]],
+    rows: [
+      [1, ["a", "b"]],
+      [2, "csv.quote"],
+      [3, "csv.quote"],
+      [4, ["5", "6"]],
+    ],
   },
   "two opened quotes that make a row of the right width": {
     text: 'a,b,c\n1,2,"x\n3,4,"\n5,6,7\n',
-    rows: [[1, ["a", "b", "c"]], [2, "csv.quote"], [3, "csv.quote"], [4, ["5", "6", "7"]]],
+    rows: [
+      [1, ["a", "b", "c"]],
+      [2, "csv.quote"],
+      [3, "csv.quote"],
+      [4, ["5", "6", "7"]],
+    ],
   },
   "an opened quote that swallows a row of another width": {
     text: 'a,b,c\n1,"x,2\n3,"4",5\n5,6,7\n',
-    rows: [[1, ["a", "b", "c"]], [2, "csv.quote"], [3, ["3", "4", "5"]], [4, ["5", "6", "7"]]],
+    rows: [
+      [1, ["a", "b", "c"]],
+      [2, "csv.quote"],
+      [3, ["3", "4", "5"]],
+      [4, ["5", "6", "7"]],
+    ],
   },
-  "text after a closing quote": { text: 'a,b\n"1"x,2\n3,4\n', rows: [[1, ["a", "b"]], [2, "csv.quote"], [3, ["3", "4"]]] },
-  "a quote inside an unquoted cell": { text: 'a,b\n5" pipe,2\n3,4\n', rows: [[1, ["a", "b"]], [2, ['5" pipe', "2"], "quote"], [3, ["3", "4"]]] },
-  "blanks around a quoted cell": { text: 'a,b\n1, "x" \n3,4\n', rows: [[1, ["a", "b"]], [2, ["1", "x"], "quote"], [3, ["3", "4"]]] },
-  "a bare carriage return": { text: "a,b\n1\r2,3\n3,4\n", rows: [[1, ["a", "b"]], [2, "csv.bare_cr"], [3, ["3", "4"]]] },
+  "text after a closing quote": {
+    text: 'a,b\n"1"x,2\n3,4\n',
+    rows: [
+      [1, ["a", "b"]],
+      [2, "csv.quote"],
+      [3, ["3", "4"]],
+    ],
+  },
+  "a quote inside an unquoted cell": {
+    text: 'a,b\n5" pipe,2\n3,4\n',
+    rows: [
+      [1, ["a", "b"]],
+      [2, ['5" pipe', "2"], "quote"],
+      [3, ["3", "4"]],
+    ],
+  },
+  "blanks around a quoted cell": {
+    text: 'a,b\n1, "x" \n3,4\n',
+    rows: [
+      [1, ["a", "b"]],
+      [2, ["1", "x"], "quote"],
+      [3, ["3", "4"]],
+    ],
+  },
+  "a bare carriage return": {
+    text: "a,b\n1\r2,3\n3,4\n",
+    rows: [
+      [1, ["a", "b"]],
+      [2, "csv.bare_cr"],
+      [3, ["3", "4"]],
+    ],
+  },
   "bytes that are no UTF-8 fault their row alone, and its key can still be read": {
     text: Buffer.from("a,b\n1,Jos\xe9\n3,4\n", "latin1"),
-    rows: [[1, ["a", "b"]], [2, "csv.utf8:1"], [3, ["3", "4"]]],
+    rows: [
+      [1, ["a", "b"]],
+      [2, "csv.utf8:1"],
+      [3, ["3", "4"]],
+    ],
   },
   "a quoted cell after an exotic blank, which the scanner takes for text and fast-csv does not": {
     text: 'a,b\n1,2\n\u00a0"x,y",2\n3,4\n',
-    rows: [[1, ["a", "b"]], [2, ["1", "2"]], [3, ["x,y", "2"], "quote"], [4, ["3", "4"]]],
+    rows: [
+      [1, ["a", "b"]],
+      [2, ["1", "2"]],
+      [3, ["x,y", "2"], "quote"],
+      [4, ["3", "4"]],
+    ],
   },
   "an empty file": { text: "", rows: [] },
 };
@@ -87,13 +198,22 @@ void t.test("a line that does not end is broken, and the next is read", async (t
   const limits = { recordBytes: 100, brokenRecords: 10 };
   const text = `a,b\n1,${"x".repeat(500)}\n3,4\n`;
   for (const chunk of [1 << 16, 64, 7]) {
-    t.strictSame((await read(text, chunk, limits)).rows, [[1, ["a", "b"]], [2, "csv.line_length"], [3, ["3", "4"]]]);
+    t.strictSame((await read(text, chunk, limits)).rows, [
+      [1, ["a", "b"]],
+      [2, "csv.line_length"],
+      [3, ["3", "4"]],
+    ]);
   }
 });
 
 void t.test("after too many broken records the rest is one unreadable stretch", async (t) => {
   const { rows, reading } = await read(`a,b\n${'1,"x"y\n'.repeat(5)}3,4\n`, 5, { recordBytes: 100, brokenRecords: 3 });
-  t.strictSame(rows.slice(1), [[2, "csv.quote"], [3, "csv.quote"], [4, "csv.quote"], [5, "csv.unreadable_rest"]]);
+  t.strictSame(rows.slice(1), [
+    [2, "csv.quote"],
+    [3, "csv.quote"],
+    [4, "csv.quote"],
+    [5, "csv.unreadable_rest"],
+  ]);
   t.equal(reading.summary().unreadableFrom, 5);
 });
 
