@@ -184,7 +184,9 @@ export class FileJudge implements RowSink {
         findings.add("csv.quote", row.line, null, { message: "The line is longer than 65,536 bytes." });
         break;
       case "csv.unreadable_rest":
-        findings.add("csv.quote", row.line, null, { message: "Too many lines cannot be read: the file is given up here." });
+        findings.add("csv.quote", row.line, null, {
+          message: "Too many lines cannot be read: the file is given up here.",
+        });
         break;
       case null:
         break;

@@ -60,7 +60,13 @@ export async function judgeSet(options: JudgeOptions): Promise<Judged> {
 }
 
 function refused(refusal: string, log: FindingLog, set: DeliveredSet, version: Version | null): Judged {
-  const files = set.entries.map(({ name, bytes }): FileVerdict => ({ name, bytes, sha256: null, type: null, state: "unreadable" }));
+  const files = set.entries.map(({ name, bytes }): FileVerdict => ({
+    name,
+    bytes,
+    sha256: null,
+    type: null,
+    state: "unreadable",
+  }));
   return judged({ log, refusal, version, manifest: false, types: noTypes(), files, unjudgedReferences: 0 });
 }
 
@@ -198,4 +204,3 @@ function refusalOf(judge: SetJudge, policy: Policy, log: FindingLog, types: Verd
   const empty = needed.find((type) => judge.isHeaderOnly(type));
   return empty === undefined ? null : `${empty}s.csv has no row, and the district's automatic registration needs it.`;
 }
-

@@ -109,7 +109,11 @@ export class ReferenceCheck {
     const entry = slot.lastEntry;
     if (entry < 0 || isGone(state, entry)) this.#missing(slot, line);
     else if (slot.toType !== null && !state.has(entry, mark.special) && state.has(entry, mark.content)) {
-      this.#options.findings.add(slot.toType === "school" ? "sem.school_type" : "sem.schoolYear_type", line, slot.column);
+      this.#options.findings.add(
+        slot.toType === "school" ? "sem.school_type" : "sem.schoolYear_type",
+        line,
+        slot.column,
+      );
     }
     return entry;
   }

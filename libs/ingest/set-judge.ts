@@ -50,7 +50,11 @@ export class SetJudge {
 
   constructor(options: SetJudgeOptions) {
     this.#options = options;
-    this.#semantics = new Semantics({ user: this.#state("user"), class: this.#state("class"), org: this.#state("org") });
+    this.#semantics = new Semantics({
+      user: this.#state("user"),
+      class: this.#state("class"),
+      org: this.#state("org"),
+    });
   }
 
   /** Reads one file to its end. */
@@ -109,7 +113,11 @@ export class SetJudge {
     if (row.fault !== null) findings.add(row.fault, row.line);
     const header = compileHeader(descriptionOf(type), this.#options.version, row.cells);
     for (const { code, column, field } of header.findings) {
-      findings.add(code, row.line, column < 0 && field === null ? null : { column: column < 0 ? null : column + 1, field });
+      findings.add(
+        code,
+        row.line,
+        column < 0 && field === null ? null : { column: column < 0 ? null : column + 1, field },
+      );
     }
     return header.fatal === null ? header : null;
   }
@@ -196,7 +204,9 @@ export class SetJudge {
     const { maximumRejectShare } = this.#options.policy;
     if (this.#isWithheld(type) || rejects <= rejectsAlwaysTolerated || rejects <= rows * maximumRejectShare) return;
     const share = `${Math.round(maximumRejectShare * 1000) / 10} %`;
-    this.refusals.push(`Of the ${rows} rows of ${file}, ${rejects} are refused: more than the ${share} that the policy allows.`);
+    this.refusals.push(
+      `Of the ${rows} rows of ${file}, ${rejects} are refused: more than the ${share} that the policy allows.`,
+    );
   }
 
   #takenOf(type: EntityType): Taken {

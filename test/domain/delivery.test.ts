@@ -29,7 +29,13 @@ void t.test("other formats are refused by name", (t) => {
 });
 
 void t.test("the manifest decides, rows decide where it is silent, and without one files are bulk", (t) => {
-  const cells = ["propertyName,value", "oneroster.version,1.1", "file.users,delta", "file.orgs,absent", "file.courses,bulk"];
+  const cells = [
+    "propertyName,value",
+    "oneroster.version,1.1",
+    "file.users,delta",
+    "file.orgs,absent",
+    "file.courses,bulk",
+  ];
   const parsed = parseManifest(cells.map((text, index) => ({ line: index + 1, cells: text.split(",") })));
   const manifest = parsed.outcome === "manifest" ? parsed : null;
   t.not(manifest, null);

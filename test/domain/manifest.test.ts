@@ -41,7 +41,8 @@ void t.test("what cannot be understood refuses the set with one sentence", (t) =
     [rows(...good, "file.orgs,full"), "on line 5"],
     [[...rows(...good), { line: 5, cells: null }], "cannot be read at line 5"],
   ] as const;
-  for (const [given, sentence] of cases) t.match(parseManifest(given), { outcome: "refused", refusal: sentence }, sentence);
+  for (const [given, sentence] of cases)
+    t.match(parseManifest(given), { outcome: "refused", refusal: sentence }, sentence);
   t.match(parseManifest(rows(...good, "file.users,bulk")), { outcome: "manifest" }, "the same twice is only told");
   t.end();
 });

@@ -7,7 +7,9 @@ import { defaultPolicy, parsePolicy } from "../../libs/domain/policy.ts";
 void t.test("what is left out has its default", (t) => {
   t.strictSame(parsePolicy({}), { outcome: "policy", policy: defaultPolicy });
   const parsed = parsePolicy({ limits: { deletes: { user: { count: 5 } } }, orgScope: ["s1"] });
-  t.match(parsed, { policy: { limits: { deletes: { user: { share: 0.1, count: 5 }, org: { count: 20 } } }, orgScope: ["s1"] } });
+  t.match(parsed, {
+    policy: { limits: { deletes: { user: { share: 0.1, count: 5 }, org: { count: 20 } } }, orgScope: ["s1"] },
+  });
   t.end();
 });
 
@@ -22,8 +24,20 @@ void t.test("all faults are told at once, each with its field", (t) => {
   });
   t.equal(parsed.outcome, "faults");
   const faults = parsed.outcome === "faults" ? parsed.faults : [];
-  const named = ["manifestOptional", "maximumRejectShare", "autoRegistration", "users", "org.share", "orgScope", "speed"];
-  for (const name of named) t.ok(faults.some((fault) => fault.includes(name)), name);
+  const named = [
+    "manifestOptional",
+    "maximumRejectShare",
+    "autoRegistration",
+    "users",
+    "org.share",
+    "orgScope",
+    "speed",
+  ];
+  for (const name of named)
+    t.ok(
+      faults.some((fault) => fault.includes(name)),
+      name,
+    );
   t.equal(faults.length, named.length);
   t.end();
 });

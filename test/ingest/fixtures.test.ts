@@ -180,7 +180,9 @@ for (const [name, expected] of Object.entries(fixtures)) {
     t.match(verdict.refusal, expected.refusal ?? null);
     t.equal(verdict.version, expected.version ?? null);
     const listed = report.groups.flatMap((group) => group.listed);
-    const places = listed.map(({ code, file, line, column }) => `${code} ${file ?? "-"}:${line ?? "-"}:${column ?? "-"}`);
+    const places = listed.map(
+      ({ code, file, line, column }) => `${code} ${file ?? "-"}:${line ?? "-"}:${column ?? "-"}`,
+    );
     for (const found of expected.found) t.ok(places.includes(found), `${found} is among ${places.join(", ")}`);
     t.equal(report.groups.length, expected.groups, places.join(", "));
     t.equal(verdict.unjudgedReferences, expected.unjudged ?? 0);

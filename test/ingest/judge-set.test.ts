@@ -31,8 +31,14 @@ void t.test("a broken users row never makes a person absent, whichever way it is
     t.equal(sink.says("user", "u3"), says, name);
     t.match(user, { claimed, suspended, absence }, name);
     t.equal(sink.says("user", "u2"), "content", `${name} leaves other users alone`);
-    t.ok(judged.groups.some((group) => group.file === "users.csv" && group.severity === "error"), `${name} is told`);
-    t.notOk(sink.calls.some((call) => call.startsWith("absent")), name);
+    t.ok(
+      judged.groups.some((group) => group.file === "users.csv" && group.severity === "error"),
+      `${name} is told`,
+    );
+    t.notOk(
+      sink.calls.some((call) => call.startsWith("absent")),
+      name,
+    );
   }
 });
 
@@ -54,7 +60,7 @@ void t.test("a repeated row is one entity", async (t) => {
 void t.test("parents are sent before children, and members of a cycle all the same", async (t) => {
   const { sink } = await judge("semantic-doubts");
   const order = sink.calls.flatMap((call) => (call.startsWith("content org ") ? [call.split(" ")[2]] : []));
-  t.strictSame(order.toSorted(), ["d1", "o1", "o2", "s1", "s2"]);
+  t.strictSame(new Set(order), new Set(["d1", "o1", "o2", "s1", "s2"]));
   t.ok(order.indexOf("d1") < order.indexOf("s1"));
 });
 

@@ -51,7 +51,9 @@ function setOf(files: ReadonlyMap<string, Buffer>): DeliveredSet {
   return { entries, otherNames: [], notes: [], close: () => undefined };
 }
 
-async function judge(files: ReadonlyMap<string, Buffer>): Promise<{ readonly judged: Judged; readonly sink: RecordingSink }> {
+async function judge(
+  files: ReadonlyMap<string, Buffer>,
+): Promise<{ readonly judged: Judged; readonly sink: RecordingSink }> {
   const sink = new RecordingSink();
   return { judged: await judgeSet({ set: setOf(files), policy: defaultPolicy, sink }), sink };
 }

@@ -47,7 +47,8 @@ type Quoted = {
   /** Commas within quotes. */
   inner: number;
   odd: boolean;
-  outcome: "record" | "broken" | "more" };
+  outcome: "record" | "broken" | "more";
+};
 
 /**
  * The state machine of RFC 4180 over one record that holds a quote, with the two liberties that fast-csv takes:
@@ -213,12 +214,12 @@ export class RecordScanner {
     if (found.outcome === "more" && limit === this.#bytes.length && !last && limit - at < this.#limits.recordBytes) {
       return -1;
     }
-    // A record over several lines whose width is not the header's, or with a row's worth of commas within quotes, is an
+    // A record over several lines whose width is not the header's, or with half a row's worth of commas within quotes, is an
     // opened quote that met another by chance: taken for one row, it would hide the rows between.
     const swallowed =
       found.newlines > 0 &&
       this.#width >= 0 &&
-      (found.separators !== this.#width || found.inner >= Math.max(this.#width, 1));
+      (found.separators !== this.#width || found.inner * 2 >= Math.max(this.#width, 1));
     if (found.outcome !== "record" || swallowed) return this.#refuse(at, lineEnd + 1, "csv.quote");
     if (this.#width < 0) this.#width = found.separators;
     this.#accept(found.end + 1, found.newlines > 0 ? "newline" : found.odd ? "quote" : null, found.newlines + 1);
