@@ -15,6 +15,13 @@ export type ErrorEntry = {
 
 /** All codes, sorted. `make docs` writes them to docs/errors.md. */
 export const errorRegister = {
+  "changeset.exceeds": {
+    message: "finishing a changeset that was begun",
+    status: 500,
+    retryable: false,
+    remedy:
+      "The district has stopped so that nothing is deleted by mistake. Look at the changeset's row and the plan, then resume the work.",
+  },
   "config.invalid": {
     message: "reading the configuration",
     status: 500,
@@ -140,7 +147,8 @@ export const errorRegister = {
     message: "loading schemas that differ from their pinned form",
     status: 500,
     retryable: false,
-    remedy: "Run `node libs/adapters/registry/pin.ts`: a changed schema gets a new id, and its old form stays readable.",
+    remedy:
+      "Run `node libs/adapters/registry/pin.ts`: a changed schema gets a new id, and its old form stays readable.",
   },
   "sample.io": {
     message: "writing the sample",

@@ -25,7 +25,7 @@ function parseError(): unknown {
   }
 }
 
-t.test("an error of the database keeps its code and place but not its texts", async (t) => {
+t.test("I1 an error of the database keeps its code and place but not its texts", async (t) => {
   const described = describeError(new AppError("database.unreachable", { cause: databaseError() }));
   t.equal(described.code, "database.unreachable");
   t.equal(described.cause?.code, "22P02");
@@ -33,7 +33,7 @@ t.test("an error of the database keeps its code and place but not its texts", as
   t.notMatch(JSON.stringify(described), secret);
 });
 
-t.test("an error of JSON.parse does not repeat its input", async (t) => {
+t.test("I1 an error of JSON.parse does not repeat its input", async (t) => {
   t.match(String(parseError()), "Ada", "the error itself does");
   t.notMatch(JSON.stringify(describeError(parseError())), "Ada");
 });

@@ -50,18 +50,18 @@ t.test("what is thrown where nobody waits ends the process at once with 1", asyn
   t.match(stderr, /"level":"fatal".*"name":"TypeError"/u);
 });
 
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  t.test(`${signal} lets the work in hand finish and ends with 0`, async (t) => {
+t.test("I2 a first SIGTERM or SIGINT lets the work in hand finish and ends with 0", async (t) => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const child = starting("steady");
     await child.said("steady works");
     child.kill(signal);
     const { code, stdout } = await child.ended;
-    t.equal(code, 0);
-    t.equal(stdout, "steady works\nsteady drained\nclosed\n");
-  });
-}
+    t.equal(code, 0, signal);
+    t.equal(stdout, "steady works\nsteady drained\nclosed\n", signal);
+  }
+});
 
-t.test("a second signal ends the process at once", async (t) => {
+t.test("I2 a second signal ends the process at once", async (t) => {
   const child = starting("stuck");
   await child.said("stuck works");
   child.kill("SIGTERM");
@@ -73,7 +73,7 @@ t.test("a second signal ends the process at once", async (t) => {
   t.notMatch(stdout, "closed");
 });
 
-t.test("work that does not finish is given up after the time for draining", async (t) => {
+t.test("I2 work that does not finish is given up after the time for draining", async (t) => {
   const child = starting("stuck");
   await child.said("stuck works");
   child.kill("SIGTERM");

@@ -69,7 +69,7 @@ const opening: Rule<TextFile> = {
     if (!/\.(?:ts|sh|ya?ml)$|^(?:Makefile|Dockerfile|bin\/[^/]+|\.ci\/run|\.taprc)$/u.test(path)) return [];
     if (path.startsWith("test/fixtures/")) return [];
     const body = text.replace(/^#!.*\n/u, "");
-    const comment = /\.ts$/u.test(path) ? /^(?:\/\/ |\/\*\*?\s+\*? ?)(?!oxlint|eslint|@ts)\S/u : /^# \S/u;
+    const comment = path.endsWith(".ts") ? /^(?:\/\/ |\/\*\*?\s+\*? ?)(?!oxlint|eslint|@ts)\S/u : /^# \S/u;
     return comment.test(body) ? [] : [{ path, line: 1, what: "no opening comment" }];
   },
   planted: [
@@ -148,7 +148,7 @@ const suffixes: Rule = {
     /\.(?:pg|kafka|e2e)\.test\.ts$/u.test(path)
       ? {}
       : importing(
-          (specifier) => (/\/postgres\.ts$/u.test(specifier) ? "imports the test database" : undefined),
+          (specifier) => (specifier.endsWith("/postgres.ts") ? "imports the test database" : undefined),
           report,
         ),
   ),
