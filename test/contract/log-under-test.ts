@@ -8,7 +8,7 @@ import type { Codec } from "../../libs/adapters/registry/codec.ts";
 import { isAppError } from "../../libs/errors.ts";
 import type { ErrorCode } from "../../libs/errors.ts";
 import type { EventLog, Lease, LogRange, NewRecord, StoredRecord } from "../../libs/ports.ts";
-import type { Teardown } from "../support/postgres.ts";
+import type { Teardown } from "../support/teardown.ts";
 
 /** Two logs over one store, the database of leases and work, and the codec that reads what they write. */
 export type LogUnderTest = {

@@ -6,7 +6,7 @@ import { openCodec } from "../../libs/adapters/registry/codec.ts";
 import { repositoryRegistry } from "../../libs/adapters/registry/repository.ts";
 import type { LogUnderTest } from "../contract/log-under-test.ts";
 import { freshDatabase } from "./postgres.ts";
-import type { Teardown } from "./postgres.ts";
+import type { Teardown } from "./teardown.ts";
 
 /** Two logs over one fresh database; closed and dropped at the end of the test. */
 export async function freshLogs(t: Teardown): Promise<LogUnderTest & { readonly log: PostgresLog }> {

@@ -12,9 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { migrate, openDatabase } from "../../libs/adapters/postgres/database.ts";
 import type { Database } from "../../libs/adapters/postgres/database.ts";
-
-/** What of a test is needed to clean up after it. */
-export type Teardown = { teardown(handler: () => Promise<void> | void): unknown };
+import type { Teardown } from "./teardown.ts";
 
 /** Held shared by every process that uses the server; the keeper stops it once it gets it alone. */
 export const inUseLock = 7_265_012;

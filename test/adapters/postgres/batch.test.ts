@@ -1,3 +1,5 @@
+// The layout of a batch: what goes in comes out, within the limits, and damage is noticed.
+
 import t from "tap";
 import { decodeBlock, encodeBlocks, encodeKept } from "../../../libs/adapters/postgres/batch.ts";
 import type { NewRecord, StoredRecord } from "../../../libs/ports.ts";

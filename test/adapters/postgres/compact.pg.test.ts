@@ -1,3 +1,5 @@
+// Compaction: readers get the same state, and what stays keeps its place.
+
 import t from "tap";
 import { compact } from "../../../libs/adapters/postgres/compact.ts";
 import type { PostgresLog } from "../../../libs/adapters/postgres/log.ts";

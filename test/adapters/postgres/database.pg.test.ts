@@ -1,3 +1,5 @@
+// The pool and the migrations: taking turns, exact numbers, clear errors.
+
 import t from "tap";
 import { databaseFailure, migrate, openDatabase } from "../../../libs/adapters/postgres/database.ts";
 import { isAppError } from "../../../libs/errors.ts";

@@ -1,3 +1,5 @@
+// The embedded server, in folders of its own: durable, one per folder, and gone with its owner.
+
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +11,7 @@ import t from "tap";
 import { isAlive, reachableDataDir } from "../../../libs/adapters/postgres/embedded-files.ts";
 import { startPostgres } from "../../../libs/adapters/postgres/embedded.ts";
 import { migrate, openDatabase } from "../../../libs/adapters/postgres/database.ts";
-import type { Teardown } from "../../support/postgres.ts";
+import type { Teardown } from "../../support/teardown.ts";
 
 const ownerScript = join(import.meta.dirname, "..", "..", "support", "embedded-owner.ts");
 const isRoot = process.getuid?.() === 0;

@@ -1,3 +1,5 @@
+// The contract of the inbox on the PostgreSQL log.
+
 import { inboxContract } from "../../contract/inbox.ts";
 import { freshLogs } from "../../support/log.ts";
 

@@ -1,3 +1,5 @@
+// Leases: one holder, a growing epoch, and a loss that is noticed in time.
+
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { checkLease, holdLease, releaseLease, renewLease, takeLease } from "../../../libs/adapters/postgres/leases.ts";

@@ -1,3 +1,5 @@
+// The contract of the log on PostgreSQL, and what only this log has.
+
 import t from "tap";
 import { eventLogContract } from "../../contract/event-log.ts";
 import { keysOf, readAll, record } from "../../contract/log-under-test.ts";

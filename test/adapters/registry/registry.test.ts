@@ -1,3 +1,5 @@
+// The registry of the repository and the codec: nobody changes the wire by accident, and old records stay readable.
+
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +16,7 @@ import {
 } from "../../../libs/adapters/registry/repository.ts";
 import { canonicalForm, crc64, inlined, isSchema, sha256 } from "../../../libs/adapters/registry/schema-text.ts";
 import { isAppError } from "../../../libs/errors.ts";
-import type { Teardown } from "../../support/postgres.ts";
+import type { Teardown } from "../../support/teardown.ts";
 
 const howToGoOn =
   "A schema of the wire was changed. If that is meant: `node libs/adapters/registry/pin.ts` gives the new form a new id " +
