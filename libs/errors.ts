@@ -28,6 +28,12 @@ export const errorRegister = {
     retryable: false,
     remedy: "Correct every setting that the message names, then start again.",
   },
+  "data.busy": {
+    message: "opening the data folder",
+    status: 409,
+    retryable: false,
+    remedy: "Wait for the other command, or stop it. With `rollcall up` running, any number of commands work side by side.",
+  },
   "database.start": {
     message: "starting the embedded PostgreSQL",
     status: 503,
@@ -161,6 +167,12 @@ export const errorRegister = {
     status: 422,
     retryable: false,
     remedy: "Check that the path is a folder or a whole zip file with CSV files at its root.",
+  },
+  "source.second": {
+    message: "delivering from a second source of a district",
+    status: 409,
+    retryable: false,
+    remedy: "A district has one active source for now, because two would delete each other's rows. Deliver from the source it has.",
   },
   usage: {
     message: "understanding the command",

@@ -24,10 +24,11 @@ export async function up(knex: Knex): Promise<void> {
     table.text("district").notNullable().references("districts.id");
     table.text("source").notNullable();
     table.bigInteger("sequence").notNullable();
-    table.integer("attempt").notNullable().defaultTo(1);
-    table.text("state").notNullable().comment("reading, accepted or refused");
+    table.integer("attempt").notNullable();
+    table.text("state").notNullable().comment("received, accepted or refused");
     table.text("set_hash").notNullable();
     table.jsonb("files").notNullable().comment("name, sha256 and bytes of each landed file");
+    table.jsonb("beside").notNullable().comment("what stood beside the files of the standard");
     table.jsonb("policy").notNullable().comment("the policy under which the set was read");
     table.date("as_of").notNullable().comment("the district's own date");
     table.text("refusal");

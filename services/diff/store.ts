@@ -33,6 +33,8 @@ export type ChangesetRow = {
   readonly from: number;
 };
 
+type Rows<T> = Iterable<T> | AsyncIterable<T>;
+
 export type ExceptionReason = "limit" | "children" | "plan";
 export type NewException = {
   readonly type: string;
@@ -116,12 +118,12 @@ export async function setPlanState(
   await sql("plans").where({ district, version }).update({ state });
 }
 
-/** A delivery that was filled again: its plans name the new range. */
+/** A delivery that was filled again: its plans name the new range. @returns how many plans there were. */
 export async function replaceDeliveryRecord(
   sql: Knex.Transaction,
   { district, delivery, record }: { readonly district: string; readonly delivery: string; readonly record: Buffer },
-): Promise<void> {
-  await sql("plans").where({ district, delivery }).update({ delivery_record: record });
+): Promise<number> {
+  return sql("plans").where({ district, delivery }).update({ delivery_record: record });
 }
 
 type ExceptionRow = {
@@ -203,10 +205,10 @@ export async function putExceptions(
     readonly plan: number;
     readonly since: Date;
     readonly by: string | null;
-    readonly rows: Iterable<NewException>;
+    readonly rows: Rows<NewException>;
   },
 ): Promise<void> {
-  for (const page of pages(rows)) {
+  for await (const page of pages(rows)) {
     await sql.raw(
       `insert into exceptions (district, type, sourced_id, hash, state, reason, plan, since, decided_by)
        select ?, t.type, t.sourced_id, decode(t.hash, 'hex'), t.state, t.reason, ?, ?, ?
@@ -229,9 +231,9 @@ export async function putExceptions(
 export async function removeExceptions(
   sql: Knex.Transaction,
   district: string,
-  keys: Iterable<{ readonly type: string; readonly sourcedId: string }>,
+  keys: Rows<{ readonly type: string; readonly sourcedId: string }>,
 ): Promise<void> {
-  for (const page of pages(keys)) {
+  for await (const page of pages(keys)) {
     await sql.raw(
       `delete from exceptions e using jsonb_to_recordset(?::jsonb) as t (type text, "sourcedId" text)
        where e.district = ? and e.type = t.type and e.sourced_id = t."sourcedId"`,
@@ -364,9 +366,9 @@ export async function recordDecision(
     .ignore();
 }
 
-function* pages<T>(rows: Iterable<T>): Generator<T[]> {
+async function* pages<T>(rows: Rows<T>): AsyncGenerator<T[]> {
   let page: T[] = [];
-  for (const row of rows) {
+  for await (const row of rows) {
     page.push(row);
     if (page.length < rowsPerStatement) continue;
     yield page;

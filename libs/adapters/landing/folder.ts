@@ -36,7 +36,7 @@ export class FolderLanding implements Landing {
   }
 
   open(sha256: string): Readable {
-    const stream: ReadStream = createReadStream(this.#contentPath(sha256), { highWaterMark: 1024 * 1024 });
+    const stream: ReadStream = createReadStream(this.#contentPath(sha256));
     return stream;
   }
 

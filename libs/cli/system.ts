@@ -1,0 +1,136 @@
+// What a command stands on: the database (the one of DATABASE_URL, or an embedded server of its own), the log, landing,
+// and the services that do the work where no `rollcall up` does.
+
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { FolderLanding } from "../adapters/landing/folder.ts";
+import { type Database, migrate, openDatabase } from "../adapters/postgres/database.ts";
+import { reachableDataDir } from "../adapters/postgres/embedded-files.ts";
+import { type RunningPostgres, startPostgres } from "../adapters/postgres/embedded.ts";
+import { type Inbox, openInbox } from "../adapters/postgres/inbox.ts";
+import { type HeldLease, holdLease } from "../adapters/postgres/leases.ts";
+import { type PostgresLog, postgresLog } from "../adapters/postgres/log.ts";
+import { ChangeCodec } from "../adapters/registry/change-codec.ts";
+import { openCodec } from "../adapters/registry/codec.ts";
+import { recordCodec, type RecordCodec } from "../adapters/registry/record-codec.ts";
+import { repositoryRegistry } from "../adapters/registry/repository.ts";
+import { AppError } from "../errors.ts";
+import type { IngestContext } from "../ingest/deliver.ts";
+import type { Clock } from "../ports.ts";
+import { EnvReader, processEnv } from "../runtime/env.ts";
+import type { Logger } from "../runtime/logger.ts";
+import { controlTopics } from "../topics.ts";
+
+const upLease = "up";
+const upLeaseMs = 15_000;
+const busyPollMs = 200;
+const busyLimitMs = 60_000;
+
+export type Settings = {
+  /** Folder of the embedded database and of landing. */
+  readonly dataDir: string;
+  /** A PostgreSQL of one's own; null: an embedded one. */
+  readonly databaseUrl: string | null;
+};
+
+/** @throws AppError `config.invalid`. */
+export function settingsFromEnv(): Settings {
+  const env = new EnvReader(processEnv());
+  const settings = {
+    dataDir: resolve(env.text("ROLLCALL_DATA", ".rollcall")),
+    databaseUrl: env.optional("DATABASE_URL"),
+  };
+  env.finish();
+  return settings;
+}
+
+export type System = IngestContext & {
+  readonly log: PostgresLog;
+  readonly inbox: Inbox;
+  readonly records: RecordCodec;
+  readonly changes: ChangeCodec;
+  /** Which database this is, in words for an operator. */
+  readonly databaseDescription: string;
+  /** Whether `rollcall up` runs elsewhere and does the work. */
+  readonly isUp: boolean;
+  close(): Promise<void>;
+};
+
+const clock: Clock = { now: () => Date.now() };
+
+/**
+ * Opens the system, migrated and with its control topics. With an embedded database, one command at a time stands on it
+ * unless `rollcall up` runs: its server ends with the command that started it.
+ * @throws AppError `database.start`, `database.unreachable`, `data.busy`.
+ */
+export async function openSystem(settings: Settings, logger: Logger): Promise<System> {
+  const deadline = performance.now() + busyLimitMs;
+  for (;;) {
+    const server = settings.databaseUrl === null ? await startServer(settings.dataDir) : null;
+    const database = openDatabase(settings.databaseUrl ?? server?.url ?? "");
+    try {
+      await migrate(database);
+      const isUp = await isUpRunning(database);
+      if (server === null || server.owned || isUp) return await openOn({ settings, database, server, isUp, logger });
+    } catch (error) {
+      await database.close();
+      await server?.stop();
+      throw error;
+    }
+    await database.close();
+    if (performance.now() > deadline) throw new AppError("data.busy", { message: `another command uses ${settings.dataDir}` });
+    await sleep(busyPollMs);
+  }
+}
+
+async function startServer(dataDir: string): Promise<RunningPostgres> {
+  await mkdir(dataDir, { recursive: true });
+  return startPostgres({ dataDir: await reachableDataDir(join(dataDir, "postgres")) });
+}
+
+async function isUpRunning(database: Database): Promise<boolean> {
+  const row: unknown = await database.sql("leases").where({ name: upLease }).whereRaw("expires_at > clock_timestamp()").first();
+  return row !== undefined;
+}
+
+async function openOn(about: {
+  readonly settings: Settings;
+  readonly database: Database;
+  readonly server: RunningPostgres | null;
+  readonly isUp: boolean;
+  readonly logger: Logger;
+}): Promise<System> {
+  const { settings, database, server } = about;
+  const registry = repositoryRegistry();
+  const codec = await openCodec(registry);
+  const log = postgresLog({ database, codec });
+  for (const topic of Object.values(controlTopics)) await log.createTopic(topic.name);
+  return {
+    log,
+    sql: database.sql,
+    codec,
+    records: recordCodec(codec),
+    changes: await ChangeCodec.open(registry),
+    inbox: openInbox({ log, sql: database.sql }),
+    landing: new FolderLanding(join(settings.dataDir, "landing")),
+    clock,
+    logger: about.logger,
+    databaseDescription: server === null ? "the PostgreSQL of DATABASE_URL" : `an embedded PostgreSQL in ${settings.dataDir}`,
+    isUp: about.isUp,
+    close: async () => {
+      await log.close();
+      await database.close();
+      await server?.stop();
+    },
+  };
+}
+
+/** Says to other commands that the services run here. @throws AppError `data.busy` when they run elsewhere. */
+export async function holdUp(system: System): Promise<HeldLease> {
+  const held = await holdLease(system.sql, { name: upLease, holder: randomUUID(), ttlMs: upLeaseMs });
+  if (held === null) throw new AppError("data.busy", { message: "rollcall up runs already on this database" });
+  return held;
+}

@@ -1,0 +1,297 @@
+// A delivery's way: received (its files are in landing and its row exists), then read (judged, its entities written),
+// then accepted or refused. What was received survives every crash: reading begins again from landing, as one more
+// attempt, until it has ended.
+//
+//   received ──read──▶ accepted ──(refill: one more attempt)──▶ accepted
+//                └───▶ refused
+
+import { createHash, randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { Knex } from "knex";
+import type { Logger } from "pino";
+
+import { type DeliveredSet, openSet, type SetEntry } from "../adapters/oneroster/set-reader.ts";
+import { checkLease, holdLease } from "../adapters/postgres/leases.ts";
+import type { Codec } from "../adapters/registry/codec.ts";
+import { recordCodec } from "../adapters/registry/record-codec.ts";
+import { type DeliveryId, deliveryId, type DistrictId, type SourceId } from "../domain/ids.ts";
+import { entityTypes } from "../domain/oneroster/entity-types.ts";
+import type { Policy } from "../domain/policy.ts";
+import { AppError } from "../errors.ts";
+import type { Clock, EventLog, LandedFile, Landing, Lease, TopicWriter } from "../ports.ts";
+import type { Delivery } from "../records.ts";
+import { controlKey, controlTopics, districtTopic } from "../topics.ts";
+import { EntitySink } from "./entity-sink.ts";
+import { judgeSet } from "./judge-set.ts";
+import { reportOf } from "./report.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Version of the rules by which rows become entities; raised when the same row would become another entity. */
+export const rulesVersion = "1";
+export const reportName = "report.json";
+const demographicsFile = "demographics.csv";
+const leaseMs = 15_000;
+const leasePollMs = 250;
+
+export type IngestContext = {
+  readonly log: EventLog;
+  readonly sql: Knex;
+  readonly codec: Codec;
+  readonly landing: Landing;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+/** What was delivered beside the files of the standard. */
+type Beside = Pick<DeliveredSet, "notes" | "otherNames">;
+
+/** A row of `deliveries`. */
+export type DeliveryRow = {
+  readonly id: DeliveryId;
+  readonly district: DistrictId;
+  readonly source: SourceId;
+  readonly sequence: number;
+  readonly attempt: number;
+  readonly state: "received" | "accepted" | "refused";
+  readonly set_hash: string;
+  readonly files: readonly LandedFile[];
+  readonly beside: Beside;
+  readonly policy: Policy;
+  readonly as_of: string;
+  readonly refusal: string | null;
+  readonly received_at: Date;
+};
+
+/** Columns of {@link DeliveryRow}; the date as text, for a Date would be of the server's time zone. */
+const columns = ["id", "district", "source", "sequence", "attempt", "state", "set_hash", "files", "beside", "policy", "refusal", "received_at"];
+
+function deliveries(sql: Knex): Knex.QueryBuilder<object, DeliveryRow[]> {
+  return sql("deliveries").select(...columns, sql.raw("as_of::text as as_of"));
+}
+
+/** @throws AppError `delivery.unknown`. */
+export async function findDelivery(sql: Knex, id: string): Promise<DeliveryRow> {
+  const [row] = await deliveries(sql).where({ id });
+  if (row === undefined) throw new AppError("delivery.unknown", { message: `there is no delivery ${id}` });
+  return row;
+}
+
+/** Deliveries that were received and not yet read to their end, oldest first. */
+export function unreadDeliveries(sql: Knex): Promise<readonly DeliveryRow[]> {
+  return deliveries(sql).where({ state: "received" }).orderBy("received_at");
+}
+
+/**
+ * Lands the set at a path and records the delivery: from here on it cannot be lost.
+ * @throws AppError `set.unreadable`, `district.unknown`, `source.second` when another source of the district is active.
+ */
+export async function receive(
+  context: IngestContext,
+  { district, source, path }: { readonly district: DistrictId; readonly source: SourceId; readonly path: string },
+): Promise<DeliveryRow> {
+  const policy = await policyOf(context.sql, district);
+  await refuseSecondSource(context.sql, district, source);
+  const set = await openSet(path);
+  try {
+    const files: LandedFile[] = [];
+    for (const entry of set.entries) {
+      if (entry.name === demographicsFile && !policy.demographics) continue;
+      files.push(await context.landing.put(entry.name, await entry.open()));
+    }
+    return await recordDelivery(context, { district, source, policy, files, beside: { notes: set.notes, otherNames: set.otherNames } });
+  } finally {
+    set.close();
+  }
+}
+
+async function policyOf(sql: Knex, district: DistrictId): Promise<Policy> {
+  const row: { readonly policy: Policy } | undefined = await sql("districts").where({ id: district }).first("policy");
+  if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
+  return row.policy;
+}
+
+async function refuseSecondSource(sql: Knex, district: DistrictId, source: SourceId): Promise<void> {
+  const other: { readonly id: string } | undefined = await sql("sources").where({ district }).whereNot({ id: source }).first("id");
+  if (other !== undefined)
+    throw new AppError("source.second", { message: `district ${district} is delivered by its source ${other.id}` });
+}
+
+async function recordDelivery(
+  context: IngestContext,
+  received: {
+    readonly district: DistrictId;
+    readonly source: SourceId;
+    readonly policy: Policy;
+    readonly files: readonly LandedFile[];
+    readonly beside: Beside;
+  },
+): Promise<DeliveryRow> {
+  const { district, source, policy, files } = received;
+  const now = new Date(context.clock.now());
+  return context.sql.transaction(async (trx) => {
+    await trx("sources").insert({ district, id: source, kind: "files" }).onConflict(["district", "id"]).ignore();
+    const [counted]: { last_sequence: number }[] = await trx("sources")
+      .where({ district, id: source })
+      .increment("last_sequence", 1)
+      .returning("last_sequence");
+    const sequence = counted?.last_sequence ?? 1;
+    const id = deliveryId(district, source, sequence);
+    await trx("deliveries").insert({
+      id,
+      district,
+      source,
+      sequence,
+      attempt: 0,
+      state: "received",
+      set_hash: setHash(files),
+      files: JSON.stringify(files),
+      beside: JSON.stringify(received.beside),
+      policy: JSON.stringify(policy),
+      as_of: localDate(now, policy.timeZone),
+      received_at: now,
+    });
+    return findDelivery(trx, id);
+  });
+}
+
+/** One hash over names and contents of a set's files, whatever their order. */
+function setHash(files: readonly LandedFile[]): string {
+  const lines = files.map(({ name, sha256 }) => `${name} ${sha256}\n`).toSorted();
+  return createHash("sha256").update(lines.join("")).digest("hex");
+}
+
+/** The date on the wall of a time zone, YYYY-MM-DD. */
+function localDate(now: Date, timeZone: string): string {
+  return new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" }).format(now);
+}
+
+export type ReadDelivery = { readonly id: DeliveryId; readonly verdict: Verdict };
+
+/**
+ * Judges a received delivery, writes its entities and says what became of it. Called again, it is one more attempt,
+ * which takes the place of earlier ones.
+ * @param demographics demographics.csv as delivered, where it was not landed: it is checked and goes no further.
+ * @throws AppError `lease.lost` when another process reads the district's deliveries for longer than the signal allows.
+ */
+export async function readDelivery(
+  context: IngestContext,
+  { id, signal, demographics }: { readonly id: DeliveryId; readonly signal: AbortSignal; readonly demographics?: SetEntry },
+): Promise<ReadDelivery> {
+  const { district } = await findDelivery(context.sql, id);
+  const topic = districtTopic("entities", district);
+  const held = await waitForLease(context.sql, topic, signal);
+  try {
+    await context.log.createTopic(topic);
+    const writer = await context.log.openWriter(topic, held.lease);
+    return await readAttempt(context, { id, writer, lease: held.lease, topic, demographics });
+  } finally {
+    await held.release();
+  }
+}
+
+type Held = NonNullable<Awaited<ReturnType<typeof holdLease>>>;
+
+async function waitForLease(sql: Knex, name: string, signal: AbortSignal): Promise<Held> {
+  for (;;) {
+    const held = await holdLease(sql, { name, holder: randomUUID(), ttlMs: leaseMs });
+    if (held !== null) return held;
+    await sleep(leasePollMs, undefined, { signal });
+  }
+}
+
+type Attempt = {
+  readonly id: DeliveryId;
+  readonly writer: TopicWriter;
+  readonly lease: Lease;
+  readonly topic: string;
+  readonly demographics: SetEntry | undefined;
+};
+
+async function readAttempt(context: IngestContext, attempt: Attempt): Promise<ReadDelivery> {
+  const { id, writer } = attempt;
+  await context.sql("deliveries").where({ id }).increment("attempt", 1);
+  const row = await findDelivery(context.sql, id);
+  const from = (await context.log.extent(attempt.topic))?.end ?? writer.barrier + 1;
+  const sink = new EntitySink({ writer, codec: context.codec, delivery: id, attempt: row.attempt });
+  const set = landedSet(context.landing, row, attempt.demographics);
+  const judged = await judgeSet({ set, policy: row.policy, sink });
+  await sink.flush();
+  const to = (await context.log.extent(attempt.topic))?.end ?? from;
+  await context.landing.putDocument(id, reportName, JSON.stringify(reportOf(judged)));
+  await decide(context, { row, attempt, sink, verdict: judged.verdict, range: { from, to } });
+  const { outcome, refusal } = judged.verdict;
+  context.logger.info({ district: row.district, delivery: id, attempt: row.attempt, outcome, refusal }, "delivery read");
+  return { id, verdict: judged.verdict };
+}
+
+/** The set as it lies in landing, with what of it was not landed. */
+function landedSet(landing: Landing, row: DeliveryRow, extra: SetEntry | undefined): DeliveredSet {
+  const entries = row.files.map(({ name, sha256, bytes }) => ({
+    name,
+    bytes,
+    open: () => Promise.resolve(landing.open(sha256)),
+  }));
+  return { entries: extra === undefined ? entries : [...entries, extra], ...row.beside, close: () => undefined };
+}
+
+/** Accepted or refused, in one transaction with the record that says so. */
+async function decide(
+  context: IngestContext,
+  read: {
+    readonly row: DeliveryRow;
+    readonly attempt: Attempt;
+    readonly sink: EntitySink;
+    readonly verdict: Verdict;
+    readonly range: { readonly from: number; readonly to: number };
+  },
+): Promise<void> {
+  const { row, attempt, verdict } = read;
+  const acceptedAt = context.clock.now();
+  await context.log.transaction(async (tx) => {
+    await checkLease(tx.sql, attempt.lease);
+    await tx
+      .sql("deliveries")
+      .where({ id: row.id })
+      .update({ state: verdict.outcome, refusal: verdict.refusal, decided_at: new Date(acceptedAt) });
+    if (verdict.outcome === "refused") return;
+    const delivery: Delivery = {
+      delivery: row.id,
+      district: row.district,
+      source: row.source,
+      sequence: row.sequence,
+      attempt: row.attempt,
+      basis: null,
+      generation: attempt.writer.generation,
+      ...read.range,
+      version: verdict.version ?? "",
+      set: row.set_hash,
+      asOf: row.as_of,
+      policy: createHash("sha256").update(JSON.stringify(row.policy)).digest("hex"),
+      rules: rulesVersion,
+      acceptedAt,
+      types: entityTypes.map((type) => {
+        const { mode, absence, suspended, derived } = verdict.types[type];
+        return { type, mode, absence, suspended, derived, ...read.sink.counted(type) };
+      }),
+    };
+    const value = recordCodec(context.codec).encode("rollcall.control.Delivery", delivery);
+    tx.append(controlTopics.deliveries.name, [{ key: controlKey(row.district, row.source), value }]);
+  });
+}
+
+/** Receives and reads the set at a path: the whole way of a delivery that a person hands over. */
+export async function deliver(
+  context: IngestContext,
+  handed: { readonly district: DistrictId; readonly source: SourceId; readonly path: string; readonly signal: AbortSignal },
+): Promise<ReadDelivery> {
+  const { id, policy } = await receive(context, handed);
+  if (policy.demographics) return readDelivery(context, { id, signal: handed.signal });
+  const set = await openSet(handed.path);
+  try {
+    const demographics = set.entries.find((entry) => entry.name === demographicsFile);
+    return await readDelivery(context, { id, signal: handed.signal, ...(demographics && { demographics }) });
+  } finally {
+    set.close();
+  }
+}

@@ -1,0 +1,33 @@
+// What the work on one district needs: the ports, and the district whose lease is held.
+
+import type { Knex } from "knex";
+import type { Logger } from "pino";
+
+import type { Inbox } from "../../libs/adapters/postgres/inbox.ts";
+import type { ChangeCodec } from "../../libs/adapters/registry/change-codec.ts";
+import type { RecordCodec } from "../../libs/adapters/registry/record-codec.ts";
+import type { DistrictId } from "../../libs/domain/ids.ts";
+import type { Clock, EventLog, Lease, TopicWriter } from "../../libs/ports.ts";
+import { districtTopic } from "../../libs/topics.ts";
+
+export type DiffContext = {
+  readonly log: EventLog;
+  readonly sql: Knex;
+  readonly changes: ChangeCodec;
+  readonly records: RecordCodec;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly inbox: Inbox;
+};
+
+/** A district while its lease is held, with the one writer of its roster. */
+export type HeldDistrict = {
+  readonly id: DistrictId;
+  readonly lease: Lease;
+  readonly writer: TopicWriter;
+  readonly topics: { readonly entities: string; readonly roster: string };
+};
+
+export function topicsOf(district: DistrictId): HeldDistrict["topics"] {
+  return { entities: districtTopic("entities", district), roster: districtTopic("roster", district) };
+}

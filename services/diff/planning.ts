@@ -1,0 +1,254 @@
+// From a delivery or a decision to a changeset that is begun.
+//
+//   delivery ──▶ compare ──▶ judge ──▶ [plan row, exceptions, changeset row: applying] ──▶ write ──▶ [published]
+//   decision ──▶ compare ──▶ judge ──▶ [approved, changeset row: applying] ──────────────▶ write ──▶ [published]
+//   restart  ──▶ compare ──▶ as stored ──────────────────────────────────────────────────▶ write ──▶ [published]
+//
+// Square brackets are transactions. After the first one the changeset is an obligation: it is finished before anything
+// else of the district, however often the process dies.
+
+import { createHash } from "node:crypto";
+
+import { checkLease } from "../../libs/adapters/postgres/leases.ts";
+import { action, exception, hold, type Image } from "../../libs/domain/diff/image.ts";
+import { holdParents, judge, matchException, type Verdict } from "../../libs/domain/diff/plan.ts";
+import { type Part, summarise } from "../../libs/domain/diff/summary.ts";
+import { parseEntityKey } from "../../libs/domain/ids.ts";
+import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
+import { AppError } from "../../libs/errors.ts";
+import type { Transaction } from "../../libs/ports.ts";
+import type { Delivery, Plan, PlanPart } from "../../libs/records.ts";
+import { controlKey, controlTopics } from "../../libs/topics.ts";
+import { compare, type Comparison } from "./compare.ts";
+import type { DiffContext, HeldDistrict } from "./context.ts";
+import {
+  type ChangesetRow,
+  exceptionsOf,
+  insertChangeset,
+  insertPlan,
+  lastRangeEnd,
+  limitsOf,
+  type NewException,
+  nextNumber,
+  openPlan,
+  type PlanRow,
+  putExceptions,
+  readException,
+  reasonOf,
+  removeExceptions,
+  supersedePlans,
+} from "./store.ts";
+
+/** Compares a delivery with what is published now; this process is the roster's only writer, so it stays so. */
+export async function compareNow(context: DiffContext, district: HeldDistrict, delivery: Delivery): Promise<Comparison> {
+  const topic = district.topics.roster;
+  const extent = await context.log.extent(topic);
+  if (extent === null || extent.generation !== district.writer.generation)
+    throw new AppError("log.generation", { message: `${topic} was deleted and made again` });
+  const roster = { topic, generation: extent.generation, from: extent.start, to: extent.end };
+  return compare({ log: context.log, codec: context.changes }, { delivery, entities: district.topics.entities, roster });
+}
+
+type EntityName = { readonly type: string; readonly sourcedId: string };
+
+/**
+ * Lays the stored exceptions over the image.
+ * @param options.release which held types are approved now.
+ * @param options.keepWaiting whether keys that waited for children still do, rather than being looked at again.
+ * @returns keys whose exception no longer matches, and keys that waited for children and are looked at again.
+ */
+export async function layExceptions(
+  context: DiffContext,
+  image: Image,
+  options: { readonly district: string; readonly release: (type: string) => boolean; readonly keepWaiting: boolean },
+): Promise<{ readonly outdated: EntityName[]; readonly waited: readonly (EntityName & { readonly entry: number })[] }> {
+  const outdated: EntityName[] = [];
+  const waited: (EntityName & { readonly entry: number })[] = [];
+  for await (const rows of exceptionsOf(context.sql, options.district)) {
+    for (const row of rows) {
+      const { entry, stored } = readException(image, row);
+      const matches = entry !== -1 && matchException(image, entry, stored);
+      const name = { type: row.type, sourcedId: row.sourced_id };
+      if (!matches) outdated.push(name);
+      if (!matches || stored.state !== exception.held) continue;
+      if (row.reason === "children" && !options.keepWaiting) {
+        image.exception[entry] = exception.none;
+        waited.push({ ...name, entry });
+      } else if (options.release(row.type)) image.exception[entry] = exception.approved;
+    }
+  }
+  return { outdated, waited };
+}
+
+/** What a decision adds to a delivery that is planned again. */
+export type Approval = {
+  readonly plan: PlanRow;
+  readonly types: readonly string[];
+  readonly cause: string | null;
+  /** Written in the transaction that begins the changeset. */
+  readonly record: (tx: Transaction) => Promise<void>;
+};
+
+export type Begun = { readonly changeset: ChangesetRow | null; readonly version: number };
+
+/**
+ * Judges a comparison and records, in one transaction, the plan, its exceptions, the changeset that is begun, and that
+ * the work item is done. Nothing is begun when the whole plan is held.
+ */
+export async function begin(
+  context: DiffContext,
+  district: HeldDistrict,
+  job: {
+    readonly comparison: Comparison;
+    readonly delivery: Delivery;
+    readonly deliveryRecord: Buffer;
+    readonly workId: number;
+    readonly approval: Approval | null;
+  },
+): Promise<Begun> {
+  const { comparison, approval } = job;
+  const released = (type: string): boolean =>
+    approval !== null && (approval.types.length === 0 || approval.types.includes(type));
+  const { outdated, waited } = await layExceptions(context, comparison.image, {
+    district: district.id,
+    release: released,
+    keepWaiting: false,
+  });
+  const { limits, policy } = await limitsOf(context.sql, district.id);
+  const cause = judge(comparison.image, limits, approval?.cause ?? null);
+  if (cause === null) holdParents(comparison.image, comparison.before);
+  const parts = summarise(comparison.image, cause);
+  const verdict = verdictOf(parts, cause);
+  return context.log.transaction(async (tx) => {
+    await checkLease(tx.sql, district.lease);
+    const version = await planVersion(context, tx, { district, job, parts, verdict, cause });
+    const free = waited.filter(({ entry }) => comparison.image.hold[entry] === hold.none);
+    await removeExceptions(tx.sql, district.id, [...outdated, ...free]);
+    const since = new Date(context.clock.now());
+    const rows = newExceptions(comparison);
+    await putExceptions(tx.sql, { district: district.id, plan: version, since, by: null, rows });
+    await approval?.record(tx);
+    await context.inbox.finish(tx.sql, job.workId);
+    if (cause !== null) return { changeset: null, version };
+    const changeset = await beginChangeset(context, tx, { district, delivery: job.delivery, version, parts });
+    const policyHash = createHash("sha256").update(JSON.stringify(policy)).digest("hex");
+    const { rules } = job.delivery;
+    await insertChangeset(tx.sql, { ...changeset, district: district.id, policy: policyHash, rules, verdict, at: since });
+    return { changeset, version };
+  });
+}
+
+function verdictOf(parts: readonly Part[], cause: string | null): Verdict {
+  if (cause !== null) return "hold-all";
+  return parts.some((part) => part.held > 0) ? "hold-some" : "publish";
+}
+
+/** The version under which this is planned: that of the approved plan, or a new one that supersedes what was open. */
+async function planVersion(
+  context: DiffContext,
+  tx: Transaction,
+  planned: {
+    readonly district: HeldDistrict;
+    readonly job: {
+      readonly comparison: Comparison;
+      readonly delivery: Delivery;
+      readonly deliveryRecord: Buffer;
+      readonly approval: Approval | null;
+    };
+    readonly parts: readonly Part[];
+    readonly verdict: Verdict;
+    readonly cause: string | null;
+  },
+): Promise<number> {
+  const { district, job, verdict, cause } = planned;
+  if (job.approval !== null) return job.approval.plan.version;
+  const version = await nextNumber(tx.sql, district.id, "last_plan");
+  const previous = await openPlan(tx.sql, district.id);
+  await supersedePlans(tx.sql, district.id);
+  const now = context.clock.now();
+  const since = previous !== null && verdict !== "publish" ? previous.since.getTime() : now;
+  const plan: Plan = {
+    district: district.id,
+    source: job.delivery.source,
+    delivery: job.delivery.delivery,
+    version,
+    state: verdict === "publish" ? "closed" : "open",
+    verdict,
+    cause,
+    parts: planned.parts.map((part) => withSample(part, job.comparison)),
+    since,
+    at: now,
+  };
+  const { deliveryRecord } = job;
+  await insertPlan(tx.sql, district.id, { ...plan, verdict, since: new Date(since), at: new Date(now), deliveryRecord });
+  const key = controlKey(district.id, plan.source);
+  tx.append(controlTopics.plans.name, [{ key, value: context.records.encode("rollcall.control.Plan", plan) }]);
+  if (verdict !== "publish") tx.append(controlTopics.notices.name, [heldNotice(context, plan)]);
+  return version;
+}
+
+function heldNotice(context: DiffContext, plan: Plan): { readonly key: string; readonly value: Uint8Array } {
+  const held = plan.parts.reduce((sum, part) => sum + part.held, 0);
+  const value = context.records.encode("rollcall.control.Notice", {
+    district: plan.district,
+    code: "plan.held",
+    severity: "warning",
+    message: `plan ${plan.version} of ${plan.delivery} holds ${held} changes${plan.cause === null ? "" : `: ${plan.cause}`}`,
+    remedy: `Look at it with \`rollcall plan ${plan.district}\`, then approve or reject it.`,
+    since: plan.since,
+    at: plan.at,
+  });
+  return { key: controlKey(plan.district, "plan.held"), value };
+}
+
+function withSample({ entries, ...part }: Part, { before, newIds }: Comparison): PlanPart {
+  const sample =
+    part.op === "created"
+      ? (newIds[entityTypes.indexOf(part.type)] ?? [])
+      : entries.map((entry) => parseEntityKey(before.read(entry).key)?.sourcedId ?? "");
+  return { ...part, sample };
+}
+
+/** Exceptions for the deletes that are held now and were not before. */
+function* newExceptions({ image, before }: Comparison): Generator<NewException> {
+  for (let entry = 0; entry < image.size; entry++) {
+    const reason = reasonOf(image.hold[entry]);
+    if (reason === null || image.exception[entry] !== exception.none) continue;
+    const name = parseEntityKey(before.read(entry).key);
+    if (name !== null) yield { ...name, hash: null, state: "held", reason };
+  }
+}
+
+async function beginChangeset(
+  context: DiffContext,
+  tx: Transaction,
+  begun: {
+    readonly district: HeldDistrict;
+    readonly delivery: Delivery;
+    readonly version: number;
+    readonly parts: readonly Part[];
+  },
+): Promise<ChangesetRow> {
+  const { district, delivery, version, parts } = begun;
+  const { generation } = district.writer;
+  const extent = await context.log.extent(district.topics.roster);
+  return {
+    number: await nextNumber(tx.sql, district.id, "last_changeset"),
+    plan: version,
+    delivery: delivery.delivery,
+    allowed: parts.map(({ type, op, count, held }) => ({ type, op, count: count - held })),
+    generation,
+    from: await lastRangeEnd(tx.sql, { district: district.id, generation, start: extent?.start ?? 0 }),
+  };
+}
+
+/** How many deletes of each type the image would write now, by index of the type. */
+export function deletesToWrite(image: Image): readonly number[] {
+  const counts = entityTypes.map(() => 0);
+  for (let entry = 0; entry < image.size; entry++) {
+    if (image.action[entry] !== action.delete || image.hold[entry] !== hold.none) continue;
+    const type = image.type[entry] ?? 0;
+    counts[type] = (counts[type] ?? 0) + 1;
+  }
+  return counts;
+}

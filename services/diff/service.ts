@@ -1,0 +1,165 @@
+// diff: takes up deliveries and decisions, one district at a time under its lease, and publishes what changed.
+//
+//   deliveries, decisions ──inbox──▶ work rows ──lease──▶ plan ──▶ roster.<district>, changesets, plans, notices
+//
+// A district that cannot go on stops with a reason and keeps its place; the others go on.
+
+import { randomUUID } from "node:crypto";
+
+import { holdLease } from "../../libs/adapters/postgres/leases.ts";
+import type { WorkItem } from "../../libs/adapters/postgres/inbox.ts";
+import { type DistrictId, parseDistrictId } from "../../libs/domain/ids.ts";
+import { AppError } from "../../libs/errors.ts";
+import type { Delivery } from "../../libs/records.ts";
+import { controlKey, controlTopics } from "../../libs/topics.ts";
+import { type DiffContext, type HeldDistrict, topicsOf } from "./context.ts";
+import { finishBegun, workOnDecision, workOnDelivery } from "./publishing.ts";
+import { requestRefill, takeRefills } from "./refills.ts";
+import { begunChangeset, planOfVersion } from "./store.ts";
+
+const consumer = "diff";
+const topics = [controlTopics.deliveries.name, controlTopics.decisions.name];
+const leaseMs = 15_000;
+
+export type DiffTimes = {
+  /** How long to wait for something new before looking all the same. */
+  readonly pollIntervalMs: number;
+  /** How long a district that stopped without a work item is left alone. */
+  readonly stoppedPauseMs: number;
+};
+
+/** Works until the signal is aborted. @throws AppError when the world fails: what called starts it again. */
+export async function runDiff(context: DiffContext, times: DiffTimes, signal: AbortSignal): Promise<void> {
+  const pausedUntil = new Map<string, number>();
+  while (!signal.aborted) {
+    await context.inbox.pump({ consumer, topics });
+    let worked = false;
+    for (const district of await districtsWithWork(context)) {
+      if (signal.aborted) return;
+      if ((pausedUntil.get(district) ?? 0) > context.clock.now()) continue;
+      const outcome = await workOnDistrict(context, district, signal);
+      if (outcome === "stopped") pausedUntil.set(district, context.clock.now() + times.stoppedPauseMs);
+      worked ||= outcome === "worked";
+    }
+    if (!worked) await context.log.waitForAppend(topics, times.pollIntervalMs, signal);
+  }
+}
+
+async function districtsWithWork(context: DiffContext): Promise<readonly DistrictId[]> {
+  const begun: { readonly district: string }[] = await context.sql("changesets").where({ state: "applying" }).distinct("district");
+  const refilled: { readonly district: string }[] = await context
+    .sql("work")
+    .where({ consumer, topic: controlTopics.deliveries.name, state: "waiting" })
+    .distinct("district");
+  const waiting = await context.inbox.waitingDistricts(consumer);
+  const names = new Set([...begun.map((row) => row.district), ...waiting, ...refilled.map((row) => row.district)]);
+  return [...names].flatMap((name) => parseDistrictId(name) ?? []);
+}
+
+type Outcome = "worked" | "idle" | "stopped";
+
+/** Does all the work of a district that is there; idle when another process holds it. */
+async function workOnDistrict(context: DiffContext, district: DistrictId, signal: AbortSignal): Promise<Outcome> {
+  const { roster } = topicsOf(district);
+  const held = await holdLease(context.sql, { name: roster, holder: randomUUID(), ttlMs: leaseMs });
+  if (held === null) return "idle";
+  try {
+    await takeRefills(context, district);
+    // Opening a writer leaves a record: not for a district whose next work is stopped.
+    const canWork = (await context.inbox.waitingDistricts(consumer)).includes(district);
+    if (!canWork && (await begunChangeset(context.sql, district)) === null) return "idle";
+    await context.log.createTopic(roster);
+    const writer = await context.log.openWriter(roster, held.lease);
+    const place: HeldDistrict = { id: district, lease: held.lease, writer, topics: topicsOf(district) };
+    if (!(await finishWhatWasBegun(context, place))) return "stopped";
+    let outcome: Outcome = "idle";
+    while (!signal.aborted && !held.signal.aborted) {
+      const item = await context.inbox.nextWork(consumer, district);
+      if (item === null) return outcome;
+      await workOnItem(context, place, item);
+      outcome = "worked";
+    }
+    return outcome;
+  } catch (error) {
+    // Whoever holds the lease now, or takes it next, goes on.
+    if (error instanceof AppError && (error.code === "lease.lost" || error.code === "log.writer-fenced")) return "idle";
+    throw error;
+  } finally {
+    await held.release();
+  }
+}
+
+async function finishWhatWasBegun(context: DiffContext, district: HeldDistrict): Promise<boolean> {
+  try {
+    await finishBegun(context, district);
+    return true;
+  } catch (error) {
+    if (!(error instanceof AppError) || passes(error)) throw error;
+    const changeset = await begunChangeset(context.sql, district.id);
+    const plan = changeset === null ? null : await planOfVersion(context.sql, district.id, changeset.plan);
+    if (error.code === "delivery.range-unusable" && plan !== null) {
+      const delivery = context.records.decode("rollcall.control.Delivery", plan.deliveryRecord);
+      await requestRefill(context, { delivery, workId: null, error });
+    } else await raise(context, district.id, error);
+    return false;
+  }
+}
+
+async function workOnItem(context: DiffContext, district: HeldDistrict, item: WorkItem): Promise<void> {
+  try {
+    if (item.topic === controlTopics.deliveries.name) await workOnDelivery(context, district, deliveryItem(context, item));
+    else await workOnDecision(context, district, await decisionItem(context, item));
+  } catch (error) {
+    if (!(error instanceof AppError) || passes(error)) throw error;
+    const delivery = error.code === "delivery.range-unusable" ? await deliveryMeant(context, item) : null;
+    if (delivery !== null) await requestRefill(context, { delivery, workId: item.id, error });
+    else {
+      await context.inbox.stop(item.id, `${error.code}: ${error.message}`);
+      await raise(context, district.id, error);
+    }
+  }
+}
+
+function passes(error: AppError): boolean {
+  return error.retryable || error.code === "lease.lost" || error.code === "log.writer-fenced";
+}
+
+function valueOf(item: WorkItem): Uint8Array {
+  if (item.value === null) throw new AppError("registry.undecodable", { message: "a control record has no value" });
+  return item.value;
+}
+
+function deliveryItem(context: DiffContext, item: WorkItem): Parameters<typeof workOnDelivery>[2] {
+  return { workId: item.id, record: context.records.decode("rollcall.control.Delivery", valueOf(item)) };
+}
+
+async function decisionItem(context: DiffContext, item: WorkItem): Promise<Parameters<typeof workOnDecision>[2]> {
+  const record = context.records.decode("rollcall.control.Decision", valueOf(item));
+  const newer: unknown = await context
+    .sql("work")
+    .where({ consumer, district: item.district, topic: controlTopics.deliveries.name })
+    .whereNot({ state: "done" })
+    .first("id");
+  return { workId: item.id, record, newerDelivery: newer !== undefined };
+}
+
+/** The delivery that an item is about: its own, or that of the plan it decides on. */
+async function deliveryMeant(context: DiffContext, item: WorkItem): Promise<Delivery | null> {
+  if (item.topic === controlTopics.deliveries.name) return context.records.decode("rollcall.control.Delivery", valueOf(item));
+  const { version } = context.records.decode("rollcall.control.Decision", valueOf(item));
+  const plan = await planOfVersion(context.sql, item.district, version);
+  return plan === null ? null : context.records.decode("rollcall.control.Delivery", plan.deliveryRecord);
+}
+
+/** Says to people that a district has stopped. */
+async function raise(context: DiffContext, district: string, error: AppError): Promise<void> {
+  const at = context.clock.now();
+  const { message, remedy } = error;
+  const notice = { district, code: error.code, severity: "error", message, remedy, since: at, at };
+  const value = context.records.encode("rollcall.control.Notice", notice);
+  await context.log.transaction(async (tx) => {
+    tx.append(controlTopics.notices.name, [{ key: controlKey(district, error.code), value }]);
+    await Promise.resolve();
+  });
+  context.logger.error({ district, err: error, remedy }, "district stopped");
+}
