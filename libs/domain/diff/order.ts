@@ -24,15 +24,25 @@ function* entriesToDelete(image: Image, type: number): Generator<number> {
   }
 }
 
-/** Orgs and sessions are few: an array of entries is allowed here. A cycle is cut where it is met. */
+/**
+ * Orgs and sessions are few: an array of entries is allowed here. A cycle is cut where it is met. The path from a child
+ * up to its parents is kept in an array, because a hierarchy may be deeper than the stack of calls.
+ */
 function childrenFirst(entries: readonly number[], before: BeforeImages): readonly number[] {
   const waiting = new Set(entries);
   const parentsFirst: number[] = [];
-  const visit = (entry: number): void => {
-    if (!waiting.delete(entry)) return;
-    for (const parent of before.parents(entry)) visit(parent);
-    parentsFirst.push(entry);
-  };
-  for (const entry of entries) visit(entry);
+  for (const start of entries) {
+    if (!waiting.delete(start)) continue;
+    const path = [{ entry: start, parents: before.parents(start).values() }];
+    for (let last = path.at(-1); last !== undefined; last = path.at(-1)) {
+      const { done, value: parent } = last.parents.next();
+      if (done === true) {
+        parentsFirst.push(last.entry);
+        path.pop();
+      } else if (waiting.delete(parent)) {
+        path.push({ entry: parent, parents: before.parents(parent).values() });
+      }
+    }
+  }
   return parentsFirst.reverse();
 }

@@ -62,15 +62,11 @@ export function draft(image: Image): void {
 
 function draftOf(image: Image, entry: number): number {
   const live = image.published[entry] === published.live;
-  switch (image.desired[entry]) {
-    case desired.content:
-      if (!live) return action.create;
-      return image.isUnchanged(entry) ? action.none : action.update;
-    case desired.absent:
-      if (live) return action.delete;
-      break;
-    default:
+  if (image.desired[entry] === desired.content) {
+    if (!live) return action.create;
+    return image.isUnchanged(entry) ? action.none : action.update;
   }
+  if (live) return image.desired[entry] === desired.absent ? action.delete : action.none;
   return image.published[entry] === published.nullOwed ? action.sendNull : action.none;
 }
 
@@ -240,23 +236,22 @@ const childrenFirst = entityTypes.map((_, index) => entityTypes.length - 1 - ind
 export function holdParents(image: Image, before: BeforeImages): void {
   if (!image.action.includes(action.delete)) return;
   for (const type of childrenFirst) {
-    while (holdParentsOf(image, before, type)) {
-      // A parent of the same type was held: its own parents may be of this type too.
+    for (let entry = 0; entry < image.size; entry++) {
+      if (image.type[entry] === type && staysForNow(image, entry)) holdParentsOf(image, before, entry);
     }
   }
 }
 
-function holdParentsOf(image: Image, before: BeforeImages, type: number): boolean {
-  let again = false;
-  for (let entry = 0; entry < image.size; entry++) {
-    if (image.type[entry] !== type || !staysForNow(image, entry)) continue;
+/** Holds the parents of what stays, and theirs as far as they are of the same type: those of other types have their turn. */
+function holdParentsOf(image: Image, before: BeforeImages, child: number): void {
+  const staying = [child];
+  for (let entry = staying.pop(); entry !== undefined; entry = staying.pop()) {
     for (const parent of before.parents(entry)) {
       if (image.action[parent] !== action.delete || image.hold[parent] !== hold.none) continue;
       image.hold[parent] = hold.children;
-      again ||= image.type[parent] === type;
+      if (image.type[parent] === image.type[child]) staying.push(parent);
     }
   }
-  return again;
 }
 
 /** Whether a published key, that the delivery may have meant to delete, stays. */

@@ -28,7 +28,13 @@ const holdNames: Readonly<Record<number, string>> = {
 };
 const entriesPerPart = 10;
 
-type Tally = { count: number; held: number; readonly causes: Set<string>; readonly held10: number[]; readonly free10: number[] };
+type Tally = {
+  count: number;
+  held: number;
+  readonly causes: Set<string>;
+  readonly held10: number[];
+  readonly free10: number[];
+};
 
 /** @param planCause the cause that holds the whole plan, or null. */
 export function summarise(image: Image, planCause: string | null): readonly Part[] {
