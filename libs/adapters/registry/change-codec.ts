@@ -5,7 +5,7 @@
 
 import avsc from "avsc";
 
-import { assert } from "../../domain/assert.ts";
+import { assert, unreachable } from "../../domain/assert.ts";
 import { fingerprint, type Fingerprint } from "../../domain/fingerprint.ts";
 import type { Entity } from "../../domain/oneroster/entities.ts";
 import { descriptions } from "../../domain/oneroster/entities.ts";
@@ -37,11 +37,20 @@ const nullBranch = 0;
 const entityBranch = 2;
 
 /** One entity type's schemas: ids of the wire, types of avsc. */
-type EntityCodec = { readonly type: EntityType; readonly entityId: number; readonly changeId: number; readonly entity: avsc.Type };
+type EntityCodec = {
+  readonly type: EntityType;
+  readonly entityId: number;
+  readonly changeId: number;
+  readonly entity: avsc.Type;
+};
 
 /** How bytes written under some schema id become the bytes of the current schema. */
 type Reading =
-  | { readonly kind: "entity" | "change"; readonly codec: EntityCodec; readonly convert: ((body: Buffer) => Buffer) | null }
+  | {
+      readonly kind: "entity" | "change";
+      readonly codec: EntityCodec;
+      readonly convert: ((body: Buffer) => Buffer) | null;
+    }
   | { readonly kind: "absent" | "unknown"; readonly decode: (body: Buffer) => unknown }
   | { readonly kind: "other" };
 
@@ -62,8 +71,6 @@ export class ChangeCodec {
     const change = await schemaNamed(registry, "rollcall.roster.OrgChange");
     const codec = new ChangeCodec(registry, headType(change));
     for (const type of entityTypes) await codec.#load(type);
-    await codec.#loadWord("absent", "rollcall.entity.Absent");
-    await codec.#loadWord("unknown", "rollcall.entity.Unknown");
     return codec;
   }
 
@@ -76,12 +83,6 @@ export class ChangeCodec {
     this.#codecs.set(type, codec);
     this.#readings.set(entityId, { kind: "entity", codec, convert: null });
     this.#readings.set(changeId, { kind: "change", codec, convert: null });
-  }
-
-  async #loadWord(kind: "absent" | "unknown", name: string): Promise<void> {
-    const id = await this.#registry.idOf(name);
-    const type = avscType(await this.#registry.schemaOf(id));
-    this.#readings.set(id, { kind, decode: (body) => type.fromBuffer(body) });
   }
 
   /** The framed change that says: the entity is now `content`. */
@@ -124,8 +125,11 @@ export class ChangeCodec {
         return { state: "absent", reason: textField(reading.decode(body), "reason") };
       case "unknown":
         return { state: "unknown", rule: textField(reading.decode(body), "rule") };
-      default:
+      case "change":
+      case "other":
         throw new AppError("registry.unknown-schema", { message: "an entity topic holds a record of another kind" });
+      default:
+        return unreachable(reading);
     }
   }
 
@@ -156,9 +160,12 @@ export class ChangeCodec {
 
   async #readingFor(writer: avsc.Type): Promise<Reading> {
     const name = writer.name ?? "";
+    const word = wordOf(name);
+    if (word !== null) return { kind: word, decode: (body) => writer.fromBuffer(body) };
     for (const codec of this.#codecs.values()) {
       const record = descriptions[codec.type].record;
-      if (name === `rollcall.entity.${record}`) return { kind: "entity", codec, convert: converter(writer, codec.entity) };
+      if (name === `rollcall.entity.${record}`)
+        return { kind: "entity", codec, convert: converter(writer, codec.entity) };
       if (name !== `rollcall.roster.${record}Change`) continue;
       const current = avscType(await this.#registry.schemaOf(codec.changeId));
       return { kind: "change", codec, convert: converter(writer, current) };
@@ -200,6 +207,12 @@ export function contentFingerprint(content: Uint8Array, out: Fingerprint): void 
   fingerprint(content, start, content.length, out);
 }
 
+/** What a record says that stands where an entity does not; null for records of other names. */
+function wordOf(name: string): "absent" | "unknown" | null {
+  if (name === "rollcall.entity.Absent") return "absent";
+  return name === "rollcall.entity.Unknown" ? "unknown" : null;
+}
+
 function converter(writer: avsc.Type, reader: avsc.Type): (body: Buffer) => Buffer {
   const resolver = reader.createResolver(writer);
   return (body) => reader.toBuffer(reader.fromBuffer(body, resolver));
@@ -215,8 +228,14 @@ function headType(change: unknown): avsc.Type {
   const { fields } = change as { readonly fields: readonly { readonly name: string }[] };
   const names = ["op", "changeset", "at", "cause", "sources", "changed"];
   const head = fields.slice(0, names.length);
-  assert(head.every((field, index) => field.name === names[index]), "a change begins with its head");
-  assert(fields[6]?.name === "before" && fields[7]?.name === "after" && fields.length === 8, "a change ends with its entities");
+  assert(
+    head.every((field, index) => field.name === names[index]),
+    "a change begins with its head",
+  );
+  assert(
+    fields[6]?.name === "before" && fields[7]?.name === "after" && fields.length === 8,
+    "a change ends with its entities",
+  );
   return avscType({ type: "record", name: "ChangeHead", fields: head });
 }
 
