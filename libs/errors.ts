@@ -32,7 +32,8 @@ export const errorRegister = {
     message: "opening the data folder",
     status: 409,
     retryable: false,
-    remedy: "Wait for the other command, or stop it. With `rollcall up` running, any number of commands work side by side.",
+    remedy:
+      "Wait for the other command, or stop it. With `rollcall up` running, any number of commands work side by side.",
   },
   "database.start": {
     message: "starting the embedded PostgreSQL",
@@ -172,7 +173,8 @@ export const errorRegister = {
     message: "delivering from a second source of a district",
     status: 409,
     retryable: false,
-    remedy: "A district has one active source for now, because two would delete each other's rows. Deliver from the source it has.",
+    remedy:
+      "A district has one active source for now, because two would delete each other's rows. Deliver from the source it has.",
   },
   usage: {
     message: "understanding the command",

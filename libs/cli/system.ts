@@ -81,7 +81,8 @@ export async function openSystem(settings: Settings, logger: Logger): Promise<Sy
       throw error;
     }
     await database.close();
-    if (performance.now() > deadline) throw new AppError("data.busy", { message: `another command uses ${settings.dataDir}` });
+    if (performance.now() > deadline)
+      throw new AppError("data.busy", { message: `another command uses ${settings.dataDir}` });
     await sleep(busyPollMs);
   }
 }
@@ -92,7 +93,11 @@ async function startServer(dataDir: string): Promise<RunningPostgres> {
 }
 
 async function isUpRunning(database: Database): Promise<boolean> {
-  const row: unknown = await database.sql("leases").where({ name: upLease }).whereRaw("expires_at > clock_timestamp()").first();
+  const row: unknown = await database
+    .sql("leases")
+    .where({ name: upLease })
+    .whereRaw("expires_at > clock_timestamp()")
+    .first();
   return row !== undefined;
 }
 
@@ -118,7 +123,8 @@ async function openOn(about: {
     landing: new FolderLanding(join(settings.dataDir, "landing")),
     clock,
     logger: about.logger,
-    databaseDescription: server === null ? "the PostgreSQL of DATABASE_URL" : `an embedded PostgreSQL in ${settings.dataDir}`,
+    databaseDescription:
+      server === null ? "the PostgreSQL of DATABASE_URL" : `an embedded PostgreSQL in ${settings.dataDir}`,
     isUp: about.isUp,
     close: async () => {
       await log.close();

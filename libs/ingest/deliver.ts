@@ -64,7 +64,20 @@ export type DeliveryRow = {
 };
 
 /** Columns of {@link DeliveryRow}; the date as text, for a Date would be of the server's time zone. */
-const columns = ["id", "district", "source", "sequence", "attempt", "state", "set_hash", "files", "beside", "policy", "refusal", "received_at"];
+const columns = [
+  "id",
+  "district",
+  "source",
+  "sequence",
+  "attempt",
+  "state",
+  "set_hash",
+  "files",
+  "beside",
+  "policy",
+  "refusal",
+  "received_at",
+];
 
 function deliveries(sql: Knex): Knex.QueryBuilder<object, DeliveryRow[]> {
   return sql("deliveries").select(...columns, sql.raw("as_of::text as as_of"));
@@ -99,7 +112,13 @@ export async function receive(
       if (entry.name === demographicsFile && !policy.demographics) continue;
       files.push(await context.landing.put(entry.name, await entry.open()));
     }
-    return await recordDelivery(context, { district, source, policy, files, beside: { notes: set.notes, otherNames: set.otherNames } });
+    return await recordDelivery(context, {
+      district,
+      source,
+      policy,
+      files,
+      beside: { notes: set.notes, otherNames: set.otherNames },
+    });
   } finally {
     set.close();
   }
@@ -112,7 +131,10 @@ async function policyOf(sql: Knex, district: DistrictId): Promise<Policy> {
 }
 
 async function refuseSecondSource(sql: Knex, district: DistrictId, source: SourceId): Promise<void> {
-  const other: { readonly id: string } | undefined = await sql("sources").where({ district }).whereNot({ id: source }).first("id");
+  const other: { readonly id: string } | undefined = await sql("sources")
+    .where({ district })
+    .whereNot({ id: source })
+    .first("id");
   if (other !== undefined)
     throw new AppError("source.second", { message: `district ${district} is delivered by its source ${other.id}` });
 }
@@ -176,7 +198,11 @@ export type ReadDelivery = { readonly id: DeliveryId; readonly verdict: Verdict 
  */
 export async function readDelivery(
   context: IngestContext,
-  { id, signal, demographics }: { readonly id: DeliveryId; readonly signal: AbortSignal; readonly demographics?: SetEntry },
+  {
+    id,
+    signal,
+    demographics,
+  }: { readonly id: DeliveryId; readonly signal: AbortSignal; readonly demographics?: SetEntry },
 ): Promise<ReadDelivery> {
   const { district } = await findDelivery(context.sql, id);
   const topic = districtTopic("entities", district);
@@ -221,7 +247,10 @@ async function readAttempt(context: IngestContext, attempt: Attempt): Promise<Re
   await context.landing.putDocument(id, reportName, JSON.stringify(reportOf(judged)));
   await decide(context, { row, attempt, sink, verdict: judged.verdict, range: { from, to } });
   const { outcome, refusal } = judged.verdict;
-  context.logger.info({ district: row.district, delivery: id, attempt: row.attempt, outcome, refusal }, "delivery read");
+  context.logger.info(
+    { district: row.district, delivery: id, attempt: row.attempt, outcome, refusal },
+    "delivery read",
+  );
   return { id, verdict: judged.verdict };
 }
 
@@ -283,7 +312,12 @@ async function decide(
 /** Receives and reads the set at a path: the whole way of a delivery that a person hands over. */
 export async function deliver(
   context: IngestContext,
-  handed: { readonly district: DistrictId; readonly source: SourceId; readonly path: string; readonly signal: AbortSignal },
+  handed: {
+    readonly district: DistrictId;
+    readonly source: SourceId;
+    readonly path: string;
+    readonly signal: AbortSignal;
+  },
 ): Promise<ReadDelivery> {
   const { id, policy } = await receive(context, handed);
   if (policy.demographics) return readDelivery(context, { id, signal: handed.signal });

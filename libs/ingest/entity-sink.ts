@@ -12,7 +12,12 @@ import type { RowPlace, SetSink } from "./judge-file.ts";
 
 const recordsPerAppend = 2000;
 
-export type Counted = { readonly content: number; readonly absent: number; readonly unknown: number; readonly hash: string };
+export type Counted = {
+  readonly content: number;
+  readonly absent: number;
+  readonly unknown: number;
+  readonly hash: string;
+};
 
 type Tally = { content: number; absent: number; unknown: number; readonly hash: RangeHash };
 
@@ -47,7 +52,8 @@ export class EntitySink implements SetSink {
 
   content(entity: Entity, place: RowPlace): void {
     const value = this.#encoders.get(entity.type)?.encode(entity);
-    if (value !== undefined) this.#put({ type: entity.type, sourcedId: entity.sourcedId, said: "content" }, value, place);
+    if (value !== undefined)
+      this.#put({ type: entity.type, sourcedId: entity.sourcedId, said: "content" }, value, place);
   }
 
   absent(type: EntityType, sourcedId: SourcedId, place: RowPlace): void {
@@ -76,7 +82,11 @@ export class EntitySink implements SetSink {
   }
 
   #put(
-    about: { readonly type: EntityType; readonly sourcedId: SourcedId; readonly said: "content" | "absent" | "unknown" },
+    about: {
+      readonly type: EntityType;
+      readonly sourcedId: SourcedId;
+      readonly said: "content" | "absent" | "unknown";
+    },
     value: Uint8Array,
     { file, line }: RowPlace,
   ): void {

@@ -85,7 +85,10 @@ class ChangeOutput {
     return { ...this.#common, op, cause: why, changed };
   }
 
-  async write(entry: number, record: { readonly key: string | Uint8Array; readonly value: Uint8Array | null; readonly origin?: string }): Promise<void> {
+  async write(
+    entry: number,
+    record: { readonly key: string | Uint8Array; readonly value: Uint8Array | null; readonly origin?: string },
+  ): Promise<void> {
     const headers = record.origin === undefined ? this.#headers : { ...this.#headers, origin: record.origin };
     this.#records.push({ key: record.key, value: record.value, headers });
     this.#entries.push(entry);
@@ -129,7 +132,11 @@ async function writeUpserts(
     const head =
       planned === action.create
         ? out.head("created", null)
-        : out.head("updated", null, changedFields(before.entity(entry), codec.decodeEntity(desire.type, desire.content)));
+        : out.head(
+            "updated",
+            null,
+            changedFields(before.entity(entry), codec.decodeEntity(desire.type, desire.content)),
+          );
     const origin = record.header("origin");
     await out.write(entry, {
       key: Uint8Array.from(record.key),

@@ -101,7 +101,7 @@ export class BeforeImageFile implements BeforeImages {
 
   #readAt(place: number, length: number): Buffer {
     const bytes = Buffer.allocUnsafe(length);
-    for (let read = 0; read < length; ) {
+    for (let read = 0; read < length;) {
       const got = readSync(this.#file, bytes, read, length - read, place + read);
       assert(got > 0, "the file holds what was written to it");
       read += got;
@@ -112,7 +112,7 @@ export class BeforeImageFile implements BeforeImages {
   #flush(): void {
     if (this.#pendingBytes === 0) return;
     const bytes = Buffer.concat(this.#pending);
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at, bytes.length - at, this.#written + at);
+    for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at, bytes.length - at, this.#written + at);
     this.#written += bytes.length;
     this.#pending = [];
     this.#pendingBytes = 0;

@@ -1,11 +1,7 @@
 // Lays one delivery over what is published: the fold of the roster topic, then the range of the delivery, then the
 // published content of whatever differs. It reads and concludes; it judges and writes nothing.
 
-import {
-  type ChangeCodec,
-  contentFingerprint,
-  type Desire,
-} from "../../libs/adapters/registry/change-codec.ts";
+import { type ChangeCodec, contentFingerprint, type Desire } from "../../libs/adapters/registry/change-codec.ts";
 import { action, cause, desired, Image, unknownDay } from "../../libs/domain/diff/image.ts";
 import {
   concludeAbsence,
@@ -25,7 +21,6 @@ import { AppError } from "../../libs/errors.ts";
 import type { EventLog, LogRange, StoredRecord } from "../../libs/ports.ts";
 import type { Delivery } from "../../libs/records.ts";
 import { BeforeImageFile } from "./before-images.ts";
-
 
 const typeIndex: ReadonlyMap<string, number> = new Map(entityTypes.map((type, index) => [type, index]));
 const sessionType = entityTypes.indexOf("academicSession");
@@ -167,12 +162,20 @@ export async function* desires(
     }
   } catch (error) {
     if (error instanceof AppError && rangeErrors.has(error.code))
-      throw new AppError("delivery.range-unusable", { message: `the range of ${delivery.delivery} cannot be read`, cause: error });
+      throw new AppError("delivery.range-unusable", {
+        message: `the range of ${delivery.delivery} cannot be read`,
+        cause: error,
+      });
     throw error;
   }
 }
 
-const rangeErrors: ReadonlySet<string> = new Set(["log.generation", "log.range-expired", "log.range-short", "log.unknown-topic"]);
+const rangeErrors: ReadonlySet<string> = new Set([
+  "log.generation",
+  "log.range-expired",
+  "log.range-short",
+  "log.unknown-topic",
+]);
 
 /** Counts and hashes of a range as read, against those of the delivery's record: a difference is never an empty set. */
 class RangeAudit {
@@ -267,5 +270,3 @@ function lastDayOf({ termSourcedIds }: Class, image: Image): number {
   }
   return last === -1 ? unknownDay : last;
 }
-
-

@@ -40,13 +40,20 @@ import {
 } from "./store.ts";
 
 /** Compares a delivery with what is published now; this process is the roster's only writer, so it stays so. */
-export async function compareNow(context: DiffContext, district: HeldDistrict, delivery: Delivery): Promise<Comparison> {
+export async function compareNow(
+  context: DiffContext,
+  district: HeldDistrict,
+  delivery: Delivery,
+): Promise<Comparison> {
   const topic = district.topics.roster;
   const extent = await context.log.extent(topic);
   if (extent === null || extent.generation !== district.writer.generation)
     throw new AppError("log.generation", { message: `${topic} was deleted and made again` });
   const roster = { topic, generation: extent.generation, from: extent.start, to: extent.end };
-  return compare({ log: context.log, codec: context.changes }, { delivery, entities: district.topics.entities, roster });
+  return compare(
+    { log: context.log, codec: context.changes },
+    { delivery, entities: district.topics.entities, roster },
+  );
 }
 
 type EntityName = { readonly type: string; readonly sourcedId: string };
@@ -133,7 +140,14 @@ export async function begin(
     const changeset = await beginChangeset(context, tx, { district, delivery: job.delivery, version, parts });
     const policyHash = createHash("sha256").update(JSON.stringify(policy)).digest("hex");
     const { rules } = job.delivery;
-    await insertChangeset(tx.sql, { ...changeset, district: district.id, policy: policyHash, rules, verdict, at: since });
+    await insertChangeset(tx.sql, {
+      ...changeset,
+      district: district.id,
+      policy: policyHash,
+      rules,
+      verdict,
+      at: since,
+    });
     return { changeset, version };
   });
 }
@@ -180,7 +194,13 @@ async function planVersion(
     at: now,
   };
   const { deliveryRecord } = job;
-  await insertPlan(tx.sql, district.id, { ...plan, verdict, since: new Date(since), at: new Date(now), deliveryRecord });
+  await insertPlan(tx.sql, district.id, {
+    ...plan,
+    verdict,
+    since: new Date(since),
+    at: new Date(now),
+    deliveryRecord,
+  });
   const key = controlKey(district.id, plan.source);
   tx.append(controlTopics.plans.name, [{ key, value: context.records.encode("rollcall.control.Plan", plan) }]);
   if (verdict !== "publish") tx.append(controlTopics.notices.name, [heldNotice(context, plan)]);

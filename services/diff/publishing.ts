@@ -58,7 +58,9 @@ export async function finishBegun(context: DiffContext, district: HeldDistrict):
   const changeset = await begunChangeset(context.sql, district.id);
   if (changeset === null) return;
   if (changeset.generation !== district.writer.generation)
-    throw new AppError("log.generation", { message: `changeset ${changeset.number} was begun on another generation of its topic` });
+    throw new AppError("log.generation", {
+      message: `changeset ${changeset.number} was begun on another generation of its topic`,
+    });
   const plan = await planOfVersion(context.sql, district.id, changeset.plan);
   const delivery = deliveryOf(context, plan);
   const comparison = await compareNow(context, district, delivery);
@@ -103,7 +105,12 @@ async function deletesWritten(
   const topic = district.topics.roster;
   const end = (await context.log.extent(topic))?.end ?? changeset.from;
   const counts = new Map<string, number>();
-  for await (const batch of context.log.scan({ topic, generation: changeset.generation, from: changeset.from, to: end })) {
+  for await (const batch of context.log.scan({
+    topic,
+    generation: changeset.generation,
+    from: changeset.from,
+    to: end,
+  })) {
     for (const { value } of batch) {
       if (value === null) continue;
       const found = context.changes.readingOf(value);
@@ -128,7 +135,12 @@ async function publish(
     writer: district.writer,
     clock: context.clock,
   };
-  const applied = await applyChangeset(application, { comparison, delivery, topics: district.topics, begun: changeset });
+  const applied = await applyChangeset(application, {
+    comparison,
+    delivery,
+    topics: district.topics,
+    begun: changeset,
+  });
   const at = context.clock.now();
   await context.log.transaction(async (tx) => {
     await checkLease(tx.sql, district.lease);
@@ -170,7 +182,9 @@ export async function workOnDecision(
   { workId, record: decision, newerDelivery }: Item<Decision> & { readonly newerDelivery: boolean },
 ): Promise<void> {
   const plan = await planOfVersion(context.sql, district.id, decision.version);
-  const refusal = newerDelivery ? "a newer delivery waits to be planned: look at the plan again" : refusalOf(plan, decision);
+  const refusal = newerDelivery
+    ? "a newer delivery waits to be planned: look at the plan again"
+    : refusalOf(plan, decision);
   if (plan === null || refusal !== null) {
     await context.log.transaction(async (tx) => {
       await checkLease(tx.sql, district.lease);
@@ -179,7 +193,8 @@ export async function workOnDecision(
     });
     return;
   }
-  if (decision.verdict === "reject" && plan.verdict === "hold-some") await rejectHeld(context, district, { workId, decision });
+  if (decision.verdict === "reject" && plan.verdict === "hold-some")
+    await rejectHeld(context, district, { workId, decision });
   else if (decision.verdict === "reject") await rejectAll(context, district, { workId, decision, plan });
   else await approve(context, district, { workId, decision, plan });
 }
@@ -210,7 +225,12 @@ type Decided = { readonly workId: number; readonly decision: Decision };
 async function rejectHeld(context: DiffContext, district: HeldDistrict, { workId, decision }: Decided): Promise<void> {
   await context.log.transaction(async (tx) => {
     await checkLease(tx.sql, district.lease);
-    await decideExceptions(tx.sql, { district: district.id, types: decision.types, state: "rejected", by: decision.by });
+    await decideExceptions(tx.sql, {
+      district: district.id,
+      types: decision.types,
+      state: "rejected",
+      by: decision.by,
+    });
     await closeDecidedPlan(tx, district.id);
     await record(tx, decision, null);
     await context.inbox.finish(tx.sql, workId);
@@ -225,7 +245,12 @@ async function approve(
   const delivery = deliveryOf(context, plan);
   const comparison = await compareNow(context, district, delivery);
   const decideRows = async (tx: Transaction): Promise<void> => {
-    await decideExceptions(tx.sql, { district: district.id, types: decision.types, state: "approved", by: decision.by });
+    await decideExceptions(tx.sql, {
+      district: district.id,
+      types: decision.types,
+      state: "approved",
+      by: decision.by,
+    });
     await record(tx, decision, null);
   };
   try {

@@ -16,7 +16,11 @@ const waitsForRange = "waits for its range to be filled again";
 /** Asks the ingest to fill the range again; the work stops until it is there. */
 export async function requestRefill(
   context: DiffContext,
-  { delivery, workId, error }: { readonly delivery: Delivery; readonly workId: number | null; readonly error: AppError },
+  {
+    delivery,
+    workId,
+    error,
+  }: { readonly delivery: Delivery; readonly workId: number | null; readonly error: AppError },
 ): Promise<void> {
   const request = {
     district: delivery.district,
@@ -29,9 +33,13 @@ export async function requestRefill(
   const value = context.records.encode("rollcall.control.Request", request);
   await context.log.transaction(async (tx) => {
     tx.append(controlTopics.requests.name, [{ key: controlKey(delivery.district, delivery.source), value }]);
-    if (workId !== null) await tx.sql("work").where({ id: workId, state: "waiting" }).update({ state: "stopped", reason: waitsForRange });
+    if (workId !== null)
+      await tx.sql("work").where({ id: workId, state: "waiting" }).update({ state: "stopped", reason: waitsForRange });
   });
-  context.logger.warn({ district: delivery.district, delivery: delivery.delivery }, "asked for a range to be filled again");
+  context.logger.warn(
+    { district: delivery.district, delivery: delivery.delivery },
+    "asked for a range to be filled again",
+  );
 }
 
 /** Puts later attempts of the district's deliveries in the place of earlier ones. */
@@ -54,7 +62,11 @@ async function takeRefill(
 ): Promise<void> {
   await context.log.transaction(async ({ sql }) => {
     const earlier = await earlierWork(context, sql, { delivery, id });
-    const planned = await replaceDeliveryRecord(sql, { district: delivery.district, delivery: delivery.delivery, record });
+    const planned = await replaceDeliveryRecord(sql, {
+      district: delivery.district,
+      delivery: delivery.delivery,
+      record,
+    });
     if (earlier === null && planned === 0) return;
     if (earlier !== null) await sql("work").where({ id: earlier }).update({ value: record });
     await sql("work")

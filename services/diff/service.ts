@@ -46,7 +46,10 @@ export async function runDiff(context: DiffContext, times: DiffTimes, signal: Ab
 }
 
 async function districtsWithWork(context: DiffContext): Promise<readonly DistrictId[]> {
-  const begun: { readonly district: string }[] = await context.sql("changesets").where({ state: "applying" }).distinct("district");
+  const begun: { readonly district: string }[] = await context
+    .sql("changesets")
+    .where({ state: "applying" })
+    .distinct("district");
   const refilled: { readonly district: string }[] = await context
     .sql("work")
     .where({ consumer, topic: controlTopics.deliveries.name, state: "waiting" })
@@ -107,7 +110,8 @@ async function finishWhatWasBegun(context: DiffContext, district: HeldDistrict):
 
 async function workOnItem(context: DiffContext, district: HeldDistrict, item: WorkItem): Promise<void> {
   try {
-    if (item.topic === controlTopics.deliveries.name) await workOnDelivery(context, district, deliveryItem(context, item));
+    if (item.topic === controlTopics.deliveries.name)
+      await workOnDelivery(context, district, deliveryItem(context, item));
     else await workOnDecision(context, district, await decisionItem(context, item));
   } catch (error) {
     if (!(error instanceof AppError) || passes(error)) throw error;
@@ -145,7 +149,8 @@ async function decisionItem(context: DiffContext, item: WorkItem): Promise<Param
 
 /** The delivery that an item is about: its own, or that of the plan it decides on. */
 async function deliveryMeant(context: DiffContext, item: WorkItem): Promise<Delivery | null> {
-  if (item.topic === controlTopics.deliveries.name) return context.records.decode("rollcall.control.Delivery", valueOf(item));
+  if (item.topic === controlTopics.deliveries.name)
+    return context.records.decode("rollcall.control.Delivery", valueOf(item));
   const { version } = context.records.decode("rollcall.control.Decision", valueOf(item));
   const plan = await planOfVersion(context.sql, item.district, version);
   return plan === null ? null : context.records.decode("rollcall.control.Delivery", plan.deliveryRecord);

@@ -59,8 +59,13 @@ export async function nextNumber(
 }
 
 /** The limits of the district's policy as it is now. */
-export async function limitsOf(sql: Knex, district: string): Promise<{ readonly limits: Limits; readonly policy: unknown }> {
-  const row: { policy: { limits: Limits } } | undefined = await sql("districts").where({ id: district }).first("policy");
+export async function limitsOf(
+  sql: Knex,
+  district: string,
+): Promise<{ readonly limits: Limits; readonly policy: unknown }> {
+  const row: { policy: { limits: Limits } } | undefined = await sql("districts")
+    .where({ id: district })
+    .first("policy");
   if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
   return { limits: row.policy.limits, policy: row.policy };
 }
@@ -152,7 +157,10 @@ export async function* exceptionsOf(sql: Knex, district: string): AsyncGenerator
 }
 
 /** The entry and the stored word of an exception row; entry -1 when nothing is known of the key any more. */
-export function readException(image: Image, row: ExceptionRow): { readonly entry: number; readonly stored: StoredException } {
+export function readException(
+  image: Image,
+  row: ExceptionRow,
+): { readonly entry: number; readonly stored: StoredException } {
   const key = Buffer.from(entityKey(row.type, row.sourced_id));
   const print = new Uint32Array(4);
   fingerprint(key, 0, key.length, print);
@@ -330,7 +338,13 @@ export async function publishChangeset(
 ): Promise<void> {
   await sql("changesets")
     .where({ district: row.district, number: row.number })
-    .update({ state: "published", to_offset: row.to, counts: JSON.stringify(row.counts), hash: row.hash, published_at: row.at });
+    .update({
+      state: "published",
+      to_offset: row.to,
+      counts: JSON.stringify(row.counts),
+      hash: row.hash,
+      published_at: row.at,
+    });
 }
 
 /** What became of a decision, once it was taken up. */

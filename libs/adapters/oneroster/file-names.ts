@@ -9,7 +9,8 @@ export const knownNames: ReadonlySet<string> = new Set([
   ...[...dataFiles("1.1"), ...dataFiles("1.2")].map((name) => `${name}.csv`),
 ]);
 
-const litter = new Set([".ds_store", "thumbs.db", "desktop.ini"]);
+// `expected.jsonl` is the ledger that `rollcall sample` writes beside its sets.
+const litter = new Set([".ds_store", "thumbs.db", "desktop.ini", "expected.jsonl"]);
 
 /** Whether a path inside a set was put there by an operating system and says nothing. */
 export function isLitter(path: string): boolean {

@@ -1,0 +1,67 @@
+// What every verb shares: how it answers, how it fails, and what its exit code says.
+//
+//   0 done    1 failed (the world, or a bug)    2 wrong usage or configuration    3 the set or the decision was refused
+
+import type { Command } from "commander";
+
+import { AppError } from "../errors.ts";
+import { createLogger, type Logger } from "../runtime/logger.ts";
+import { writeOut } from "../runtime/output.ts";
+import { openSystem, settingsFromEnv, type System } from "./system.ts";
+
+export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
+
+/** A verb's answer: text for people, and the same for machines under `--json`. */
+export type Answer = { readonly text: string; readonly json: unknown; readonly exitCode?: number };
+
+export type JsonOption = { readonly json?: boolean };
+
+const usageCodes: ReadonlySet<string> = new Set([
+  "usage",
+  "config.invalid",
+  "district.unknown",
+  "delivery.unknown",
+  "plan.none",
+]);
+
+/** Prints an answer and sets the exit code of the process. */
+export async function answer(options: JsonOption, { text, json, exitCode = exitCodes.done }: Answer): Promise<void> {
+  await writeOut(options.json === true ? `${JSON.stringify(json)}\n` : endedByLineFeed(text));
+  process.exitCode = exitCode;
+}
+
+function endedByLineFeed(text: string): string {
+  return text === "" || text.endsWith("\n") ? text : `${text}\n`;
+}
+
+/** Says what failed and what to do, on stderr, and as one JSON object on stdout under `--json`. */
+export async function fail(error: unknown, isJson: boolean): Promise<void> {
+  process.exitCode = error instanceof AppError && usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed;
+  if (!(error instanceof AppError)) throw error;
+  const { code, message, remedy } = error;
+  process.stderr.write(`rollcall: ${message}\n  ${remedy}\n`);
+  if (isJson) await writeOut(`${JSON.stringify({ error: { code, message, remedy } })}\n`);
+}
+
+/** A logger for commands: quiet unless asked, so that a terminal shows answers and not the machine room. */
+export function commandLogger(): Logger {
+  return createLogger({ name: "rollcall", level: "warn" });
+}
+
+/** Runs work on an open system, and closes it whatever happens. */
+export async function withSystem<T>(work: (system: System) => Promise<T>): Promise<T> {
+  const system = await openSystem(settingsFromEnv(), commandLogger());
+  try {
+    return await work(system);
+  } finally {
+    await system.close();
+  }
+}
+
+/** Adds the option and the example that every verb has. */
+export function described(command: Command, about: { readonly says: string; readonly example: string }): Command {
+  return command
+    .description(about.says)
+    .option("--json", "answer in JSON, as docs/cli.md describes")
+    .addHelpText("after", `\nExample:\n  $ ${about.example}`);
+}

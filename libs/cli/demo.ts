@@ -1,0 +1,4 @@
+import { Command } from "commander";
+export function demoVerb(): Command {
+  return new Command("demo");
+}

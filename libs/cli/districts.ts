@@ -1,0 +1,157 @@
+// `rollcall district add|list|show|set`: the tenants and their policies.
+
+import { readFile } from "node:fs/promises";
+
+import { Command } from "commander";
+
+import { parseDistrictId } from "../domain/ids.ts";
+import { parsePolicy, type Policy } from "../domain/policy.ts";
+import { AppError } from "../errors.ts";
+import { knownDistrict } from "./changes.ts";
+import { answer, described, type JsonOption, withSystem } from "./command.ts";
+import type { System } from "./system.ts";
+
+type DistrictView = { readonly id: string; readonly name: string; readonly state: string; readonly policy: Policy };
+
+export function districtVerbs(): readonly Command[] {
+  const district = new Command("district").description("the tenants: add, list, show, set");
+  const about = {
+    says: "add a district",
+    example: "rollcall district add springfield --name 'Springfield Public Schools'",
+  };
+  described(district.command("add <id>"), about)
+    .option("--name <name>", "how people call it")
+    .option("--policy <file>", "a JSON file with the settings that differ from the defaults")
+    .action(add);
+  described(district.command("list"), { says: "list the districts", example: "rollcall district list" }).action(list);
+  described(district.command("show <id>"), {
+    says: "show a district with its policy",
+    example: "rollcall district show springfield",
+  }).action(show);
+  described(district.command("set <id> [settings...]"), {
+    says: "change settings of a district's policy, each as path=value, or all from a file",
+    example: "rollcall district set springfield limits.deletes.user.count=50 timeZone=America/Chicago",
+  })
+    .option("--policy <file>", "a JSON file that replaces the whole policy")
+    .action(set);
+  return [district];
+}
+
+async function add(
+  id: string,
+  options: JsonOption & { readonly name?: string; readonly policy?: string },
+): Promise<void> {
+  const district = parseDistrictId(id);
+  if (district === null)
+    throw new AppError("usage", {
+      message: "a district id is 1 to 63 of a-z, 0-9 and -, and begins and ends with a letter or digit",
+    });
+  const policy = await policyFromFile(options.policy);
+  await withSystem(async (system) => {
+    const added: unknown[] = await system
+      .sql("districts")
+      .insert({ id: district, name: options.name ?? id, policy: JSON.stringify(policy) })
+      .onConflict("id")
+      .ignore()
+      .returning("id");
+    if (added.length === 0)
+      throw new AppError("usage", { message: `district ${id} exists already: change it with rollcall district set` });
+    await print(options, await view(system, id), `added district ${id}`);
+  });
+}
+
+async function list(options: JsonOption): Promise<void> {
+  await withSystem(async (system) => {
+    const rows: readonly { readonly id: string; readonly name: string; readonly state: string }[] = await system
+      .sql("districts")
+      .orderBy("id")
+      .select("id", "name", "state");
+    const lines = rows.map(({ id, name, state }) => `${id}\t${state}\t${name}`);
+    await answer(options, { text: rows.length === 0 ? "no districts yet" : lines.join("\n"), json: rows });
+  });
+}
+
+async function show(id: string, options: JsonOption): Promise<void> {
+  await withSystem(async (system) => {
+    const district = await view(system, await knownDistrict(system, id));
+    await print(
+      options,
+      district,
+      `${district.id}: ${district.name}, ${district.state}\n${JSON.stringify(district.policy, null, 2)}`,
+    );
+  });
+}
+
+async function set(
+  id: string,
+  settings: readonly string[],
+  options: JsonOption & { readonly policy?: string },
+): Promise<void> {
+  await withSystem(async (system) => {
+    const district = await knownDistrict(system, id);
+    const base: unknown =
+      options.policy === undefined ? (await view(system, district)).policy : await jsonOf(options.policy);
+    const policy = checked(settings.reduce((changed, setting) => withSetting(changed, setting), base));
+    await system
+      .sql("districts")
+      .where({ id: district })
+      .update({ policy: JSON.stringify(policy) });
+    await print(options, await view(system, district), `changed the policy of ${id}`);
+  });
+}
+
+async function view(system: System, id: string): Promise<DistrictView> {
+  const row: DistrictView | undefined = await system
+    .sql("districts")
+    .where({ id })
+    .first("id", "name", "state", "policy");
+  if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${id}` });
+  return row;
+}
+
+async function print(options: JsonOption, district: DistrictView, text: string): Promise<void> {
+  await answer(options, { text, json: district });
+}
+
+/** A policy from a file, every setting that it leaves out at its default; without a file the default policy. */
+export async function policyFromFile(path: string | undefined): Promise<Policy> {
+  return checked(path === undefined ? {} : await jsonOf(path));
+}
+
+async function jsonOf(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    throw new AppError("config.invalid", { message: `reading the policy ${path}: it cannot be read as JSON`, cause });
+  }
+}
+
+function checked(value: unknown): Policy {
+  const parsed = parsePolicy(value);
+  if (parsed.outcome === "faults")
+    throw new AppError("config.invalid", { message: `reading the policy: ${parsed.faults.join("; ")}` });
+  return parsed.policy;
+}
+
+/** The value with one setting `path.to.field=value` changed; a value that is JSON is read as such, else as text. */
+function withSetting(base: unknown, setting: string): unknown {
+  const at = setting.indexOf("=");
+  if (at < 1) throw new AppError("usage", { message: `a setting is written path=value, not ${setting}` });
+  return withPath(base, setting.slice(0, at).split("."), valueOf(setting.slice(at + 1)));
+}
+
+function withPath(base: unknown, path: readonly string[], value: unknown): unknown {
+  const [name, ...rest] = path;
+  if (name === undefined) return value;
+  const fields = typeof base === "object" && base !== null ? new Map(Object.entries(base)) : new Map<string, unknown>();
+  fields.set(name, withPath(fields.get(name), rest, value));
+  return Object.fromEntries(fields);
+}
+
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

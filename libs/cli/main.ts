@@ -1,0 +1,27 @@
+// The command line. One file per group of verbs; what they share is in command.ts.
+
+import { Command, CommanderError } from "commander";
+
+import { endWhenOutputCloses } from "../runtime/output.ts";
+import { exitCodes, fail } from "./command.ts";
+import { demoVerb } from "./demo.ts";
+import { districtVerbs } from "./districts.ts";
+import { planVerbs } from "./plans.ts";
+import { setVerbs } from "./sets.ts";
+import { upVerb } from "./up.ts";
+
+endWhenOutputCloses();
+
+const program = new Command("rollcall")
+  .description("OneRoster deliveries in, exact roster changes out.")
+  .showHelpAfterError("(add --help for the arguments and an example)")
+  .exitOverride();
+for (const verb of [upVerb(), ...setVerbs(), ...districtVerbs(), ...planVerbs(), demoVerb()])
+  program.addCommand(verb.exitOverride().showHelpAfterError("(add --help for the arguments and an example)"));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+  else await fail(error, process.argv.includes("--json"));
+}

@@ -1,0 +1,185 @@
+// Verbs about what is published and what waits: plan, approve, reject, changes.
+
+import { randomUUID } from "node:crypto";
+import { userInfo } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { Command, InvalidArgumentError } from "commander";
+
+import type { DistrictId } from "../domain/ids.ts";
+import { entityTypes, isEntityType } from "../domain/oneroster/entity-types.ts";
+import { AppError } from "../errors.ts";
+import { writeOut } from "../runtime/output.ts";
+import { controlKey, controlTopics } from "../topics.ts";
+import { type ChangeLine, changesetRanges, changesOf, knownDistrict } from "./changes.ts";
+import { answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
+import { type ChangesetView, countsText, type PlanView, planText, planView, publishedChangeset } from "./outcome.ts";
+import { withServices } from "./services.ts";
+import type { System } from "./system.ts";
+
+const pollMs = 50;
+
+export function planVerbs(): readonly Command[] {
+  return [planVerb(), decisionVerb("approve"), decisionVerb("reject"), changesVerb()];
+}
+
+function planVerb(): Command {
+  return described(new Command("plan").argument("<district>"), {
+    says: "show the district's newest plan: what changes, what is held, and why",
+    example: "rollcall plan springfield",
+  }).action(async (id: string, options: JsonOption) => {
+    await withSystem(async (system) => {
+      const plan = await planView(system, await knownDistrict(system, id));
+      const text = plan === null ? `nothing was delivered for ${id} yet` : planText(plan);
+      await answer(options, { text, json: plan });
+    });
+  });
+}
+
+type DecisionFlags = JsonOption & { readonly type?: readonly string[]; readonly cause?: string; readonly by?: string };
+
+function decisionVerb(verdict: "approve" | "reject"): Command {
+  const does =
+    verdict === "approve"
+      ? "let what a plan holds go out"
+      : "keep back what a plan holds, for as long as the source says the same";
+  return described(
+    new Command(verdict).argument("<district>").argument("<version>", "the plan's version that you have seen", version),
+    {
+      says: does,
+      example: `rollcall ${verdict} springfield 12 --type enrollment`,
+    },
+  )
+    .option("--type <type...>", `only these entity types: ${entityTypes.join(", ")}`)
+    .option("--cause <cause>", "the cause by which the whole plan is held, to say that you have seen it")
+    .option("--by <who>", "who decides; without it the user of this terminal")
+    .action(async (id: string, seen: number, options: DecisionFlags) => {
+      const types = options.type ?? [];
+      const unknown = types.find((type) => !isEntityType(type));
+      if (unknown !== undefined)
+        throw new AppError("usage", { message: `${unknown} is no entity type: ${entityTypes.join(", ")}` });
+      await withSystem(async (system) => {
+        const district = await knownDistrict(system, id);
+        const made = {
+          verdict,
+          version: seen,
+          types,
+          cause: options.cause ?? null,
+          by: options.by ?? userInfo().username,
+        };
+        await withServices(system, async () => {
+          const decided = await decide(system, district, made);
+          await answer(options, { text: decidedText(decided), json: decided, exitCode: exitCodeOf(decided) });
+        });
+      });
+    });
+}
+
+function version(text: string): number {
+  if (!/^[1-9][0-9]{0,14}$/u.test(text)) throw new InvalidArgumentError("It is the number that `rollcall plan` shows.");
+  return Number(text);
+}
+
+type Decided = {
+  readonly decision: string;
+  readonly outcome: "applied" | "refused";
+  readonly reason: string | null;
+  readonly plan: PlanView | null;
+  readonly changeset: ChangesetView | null;
+};
+
+/** Puts a decision on its topic and waits until diff has taken it up, and published what it lets out. */
+async function decide(
+  system: System,
+  district: DistrictId,
+  made: {
+    readonly verdict: "approve" | "reject";
+    readonly version: number;
+    readonly types: readonly string[];
+    readonly cause: string | null;
+    readonly by: string;
+  },
+): Promise<Decided> {
+  const decision = randomUUID();
+  const before = await publishedChangeset(system, { district, plan: made.version });
+  const value = system.records.encode("rollcall.control.Decision", {
+    decision,
+    district,
+    ...made,
+    at: system.clock.now(),
+  });
+  await system.log.transaction(async (tx) => {
+    tx.append(controlTopics.decisions.name, [{ key: controlKey(district), value }]);
+    await Promise.resolve();
+  });
+  for (;;) {
+    const row: Pick<Decided, "outcome" | "reason"> | undefined = await system
+      .sql("decisions")
+      .where({ id: decision })
+      .first("outcome", "reason");
+    const changeset = await publishedChangeset(system, { district, plan: made.version });
+    const isThrough =
+      made.verdict === "reject" || row?.outcome === "refused" || (changeset?.number ?? 0) > (before?.number ?? 0);
+    if (row !== undefined && isThrough) {
+      const plan = await planView(system, district, made.version);
+      const published = made.verdict === "approve" && row.outcome === "applied" ? changeset : null;
+      return { decision, outcome: row.outcome, reason: row.reason, plan, changeset: published };
+    }
+    await sleep(pollMs);
+  }
+}
+
+function exitCodeOf({ outcome }: Decided): number {
+  return outcome === "applied" ? exitCodes.done : exitCodes.refused;
+}
+
+function decidedText({ outcome, reason, plan, changeset }: Decided): string {
+  const lines = [outcome === "applied" ? "done" : `refused: ${reason ?? ""}`];
+  if (changeset !== null) lines.push(`changeset ${changeset.number}`, countsText(changeset.counts));
+  if (plan?.state === "open") lines.push(planText(plan));
+  return lines.join("\n");
+}
+
+type ChangesFlags = JsonOption & {
+  readonly changeset?: number;
+  readonly from?: number;
+  readonly follow?: boolean;
+  readonly values?: boolean;
+};
+
+function changesVerb(): Command {
+  return described(new Command("changes").argument("<district>"), {
+    says: "show what changed: of the newest changeset, of one, or of all from one on",
+    example: "rollcall changes springfield --from 1 --follow --json",
+  })
+    .option("--changeset <n>", "this changeset alone", version)
+    .option("--from <n>", "this changeset and all after it", version)
+    .option("--follow", "go on with changesets as they are published")
+    .option("--values", "with the entities themselves, which are personal data")
+    .action(showChanges);
+}
+
+async function showChanges(id: string, options: ChangesFlags): Promise<void> {
+  await withSystem(async (system) => {
+    const district = await knownDistrict(system, id);
+    await withServices(system, async () => {
+      let next = options.changeset ?? options.from ?? null;
+      for (;;) {
+        for (const range of await changesetRanges(system, { district, from: next })) {
+          if (options.changeset !== undefined && range.number !== options.changeset) break;
+          for await (const line of changesOf(system, { district, range, values: options.values === true }))
+            await writeOut(options.json === true ? `${JSON.stringify(line)}\n` : `${changeText(line)}\n`);
+          next = range.number + 1;
+        }
+        if (options.follow !== true) return;
+        next ??= 1;
+        await sleep(pollMs * 4);
+      }
+    });
+  });
+}
+
+function changeText({ changeset, type, sourcedId, op, changed, cause, origin }: ChangeLine): string {
+  const why = changed.length > 0 ? ` ${changed.join(", ")}` : cause === null ? "" : ` (${cause})`;
+  return `${changeset}\t${op}\t${type}\t${sourcedId}${why}${origin === null ? "" : `\t${origin}`}`;
+}
