@@ -11,7 +11,7 @@ import { entityTypes, isEntityType } from "../domain/oneroster/entity-types.ts";
 import { AppError } from "../errors.ts";
 import { writeOut } from "../runtime/output.ts";
 import { controlKey, controlTopics } from "../topics.ts";
-import { type ChangeLine, changesetRanges, changesOf, knownDistrict } from "./changes.ts";
+import { changesetRanges, changesOf, changeText, knownDistrict } from "./changes.ts";
 import { answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
 import { type ChangesetView, countsText, type PlanView, planText, planView, publishedChangeset } from "./outcome.ts";
 import { withServices } from "./services.ts";
@@ -89,7 +89,7 @@ type Decided = {
 };
 
 /** Puts a decision on its topic and waits until diff has taken it up, and published what it lets out. */
-async function decide(
+export async function decide(
   system: System,
   district: DistrictId,
   made: {
@@ -177,9 +177,4 @@ async function showChanges(id: string, options: ChangesFlags): Promise<void> {
       }
     });
   });
-}
-
-function changeText({ changeset, type, sourcedId, op, changed, cause, origin }: ChangeLine): string {
-  const why = changed.length > 0 ? ` ${changed.join(", ")}` : cause === null ? "" : ` (${cause})`;
-  return `${changeset}\t${op}\t${type}\t${sourcedId}${why}${origin === null ? "" : `\t${origin}`}`;
 }
