@@ -59,6 +59,12 @@ export const errorRegister = {
     retryable: false,
     remedy: "Check the id: it reads district, source, number, with dots between.",
   },
+  "demo.differs": {
+    message: "holding published changes against the ledger",
+    status: 500,
+    retryable: false,
+    remedy: "This is a fault of Rollcall: report it with the lines above.",
+  },
   "district.unknown": {
     message: "looking up the district",
     status: 404,

@@ -71,3 +71,9 @@ export async function knownDistrict(system: System, text: string): Promise<Distr
   if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
   return district;
 }
+
+/** A change in one line: changeset, op, type, sourcedId, why, and where it stood in the delivery. */
+export function changeText({ changeset, type, sourcedId, op, changed, cause, origin }: ChangeLine): string {
+  const why = changed.length > 0 ? ` ${changed.join(", ")}` : cause === null ? "" : ` (${cause})`;
+  return `${changeset}\t${op}\t${type}\t${sourcedId}${why}${origin === null ? "" : `\t${origin}`}`;
+}

@@ -129,6 +129,8 @@ export function planText(plan: PlanView): string {
     `plan ${plan.version} of ${plan.delivery}: ${plan.state}, ${plan.verdict}${plan.cause === null ? "" : `, ${plan.cause}`}`,
   ];
   for (const part of plan.parts) {
+    // What an open plan does not hold went out with its changeset.
+    if (plan.state === "open" && part.held === 0) continue;
     const held = part.held === 0 ? "" : `, ${part.held} held (${part.causes.join(", ")})`;
     lines.push(`  ${part.type}: ${part.count} ${part.op}${held}`);
   }

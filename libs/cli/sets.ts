@@ -10,7 +10,7 @@ import { AppError } from "../errors.ts";
 import { deliver, findDelivery, reportName } from "../ingest/deliver.ts";
 import { type Report, renderReport } from "../ingest/report.ts";
 import { validatePath } from "../ingest/validate.ts";
-import { type SampleReport, scenarios, writeSample } from "../sample/sample.ts";
+import { type Scenario, scenarios, writeSample } from "../sample/sample.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
 import { policyFromFile } from "./districts.ts";
@@ -95,8 +95,9 @@ type SampleFlags = JsonOption & {
   readonly seed: number;
   readonly oneroster: Version;
   readonly mode: "bulk" | "delta";
-  readonly scenario: SampleReport extends never ? never : (typeof scenarios)[number];
-  readonly after: (typeof scenarios)[number];
+  readonly schoolYear: number;
+  readonly scenario: Scenario;
+  readonly after: Scenario;
 };
 
 function sampleVerb(): Command {
@@ -108,6 +109,12 @@ function sampleVerb(): Command {
     .option("--students <n>", "how many students", wholeNumber, 200)
     .option("--night <n>", "which night, from 1", wholeNumber, 1)
     .option("--seed <n>", "another seed is another district", wholeNumber, 1)
+    .option(
+      "--school-year <year>",
+      "the year in which it ends; by default the present one",
+      wholeNumber,
+      schoolYearOf(new Date()),
+    )
     .addOption(new Option("--oneroster <version>", "the version of the standard").choices(versions).default("1.2"))
     .addOption(new Option("--mode <mode>", "the whole, or what changed").choices(["bulk", "delta"]).default("bulk"))
     .addOption(new Option("--scenario <name>", "what happens in this night").choices(scenarios).default("normal"))
@@ -132,6 +139,12 @@ function sampleVerb(): Command {
         json: report,
       });
     });
+}
+
+/** The school year of a day, by the year in which it ends: from July on it is the next. */
+export function schoolYearOf(day: Date): number {
+  const july = 6;
+  return day.getUTCFullYear() + (day.getUTCMonth() >= july ? 1 : 0);
 }
 
 function wholeNumber(text: string): number {

@@ -192,25 +192,32 @@ export function holdAsStored(image: Image): void {
   }
 }
 
-type Tally = { published: number; created: number; deleted: number };
+type Tally = {
+  published: number;
+  created: number;
+  deleted: number;
+  /** Deleted, less what is gone because its term is over: that explains itself and is no sign of new ids. */
+  vanished: number;
+};
 
 function countsTowardLimit(image: Image, entry: number): boolean {
   return (
     image.action[entry] === action.delete &&
-    image.cause[entry] !== cause.termOver &&
     image.exception[entry] !== exception.approved &&
     image.exception[entry] !== exception.refused
   );
 }
 
 function tallyTypes(image: Image): readonly Tally[] {
-  const tally = entityTypes.map((): Tally => ({ published: 0, created: 0, deleted: 0 }));
+  const tally = entityTypes.map((): Tally => ({ published: 0, created: 0, deleted: 0, vanished: 0 }));
   for (let entry = 0; entry < image.size; entry++) {
     const type = tally[image.type[entry] ?? 0];
     if (type === undefined) continue;
     if (image.published[entry] === published.live) type.published++;
     if (image.action[entry] === action.create && image.exception[entry] !== exception.refused) type.created++;
-    if (countsTowardLimit(image, entry)) type.deleted++;
+    if (!countsTowardLimit(image, entry)) continue;
+    type.deleted++;
+    if (image.cause[entry] !== cause.termOver) type.vanished++;
   }
   return tally;
 }
@@ -221,9 +228,9 @@ function overLimit(type: Tally, limit: DeleteLimit): boolean {
 
 function idsSeemChanged(type: Tally, limit: IdsChangedLimit): boolean {
   return (
-    type.deleted > limit.count &&
-    type.deleted > limit.share * type.published &&
-    Math.abs(type.created - type.deleted) <= limit.tolerance * type.deleted
+    type.vanished > limit.count &&
+    type.vanished > limit.share * type.published &&
+    Math.abs(type.created - type.vanished) <= limit.tolerance * type.vanished
   );
 }
 
