@@ -71,9 +71,16 @@ type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array
 /** A copy of at least the given length, the rest zero. */
 export function grown<T extends Column>(column: T, length: number): T;
 export function grown(column: Column, length: number): Column {
-  const copy = new (column.constructor as new (length: number) => Column)(Math.max(length, 1024));
+  const copy = emptyLike(column, Math.max(length, 1024));
   copy.set(column);
   return copy;
+}
+
+function emptyLike(column: Column, length: number): Column {
+  if (column instanceof Uint8Array) return new Uint8Array(length);
+  if (column instanceof Uint16Array) return new Uint16Array(length);
+  if (column instanceof Uint32Array) return new Uint32Array(length);
+  return column instanceof Int32Array ? new Int32Array(length) : new Float64Array(length);
 }
 
 /** The length to which columns of `length` grow so that `entry` fits; the same rule for all, so that they grow together. */

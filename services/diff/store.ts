@@ -7,6 +7,7 @@ import { exception, hold, type Image } from "../../libs/domain/diff/image.ts";
 import type { Limits, StoredException, Verdict } from "../../libs/domain/diff/plan.ts";
 import { fingerprint } from "../../libs/domain/fingerprint.ts";
 import { entityKey } from "../../libs/domain/ids.ts";
+import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
 import { AppError } from "../../libs/errors.ts";
 import type { Count, PlanPart } from "../../libs/records.ts";
 
@@ -143,13 +144,12 @@ type ExceptionRow = {
 export async function* exceptionsOf(sql: Knex, district: string): AsyncGenerator<readonly ExceptionRow[]> {
   let after: ExceptionRow | undefined;
   for (;;) {
-    const query = sql("exceptions")
+    const rows: ExceptionRow[] = await sql("exceptions")
       .where({ district })
+      .whereRaw("(type, sourced_id) > (?, ?)", [after?.type ?? "", after?.sourced_id ?? ""])
       .orderBy(["type", "sourced_id"])
       .limit(rowsPerStatement)
       .select("type", "sourced_id", "hash", "state", "reason");
-    if (after !== undefined) query.whereRaw("(type, sourced_id) > (?, ?)", [after.type, after.sourced_id]);
-    const rows: ExceptionRow[] = await query;
     if (rows.length > 0) yield rows;
     after = rows.at(-1);
     if (rows.length < rowsPerStatement) return;
@@ -194,6 +194,7 @@ export function reasonOf(held: number | undefined): ExceptionReason | null {
       return "limit";
     case hold.children:
       return "children";
+    case undefined:
     default:
       return null;
   }
@@ -260,9 +261,11 @@ export async function decideExceptions(
     readonly by: string;
   },
 ): Promise<number> {
-  const query = sql("exceptions").where({ district: decision.district, state: "held" });
-  if (decision.types.length > 0) query.whereIn("type", decision.types);
-  return query.update({ state: decision.state, decided_by: decision.by });
+  const types = decision.types.length > 0 ? decision.types : entityTypes;
+  return sql("exceptions")
+    .where({ district: decision.district, state: "held" })
+    .whereIn("type", types)
+    .update({ state: decision.state, decided_by: decision.by });
 }
 
 export async function countHeld(sql: Knex, district: string): Promise<number> {

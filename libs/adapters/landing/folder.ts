@@ -2,10 +2,10 @@
 // A file is written under a name of its own, made durable, then renamed: what can be found is whole.
 
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, type ReadStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 
 import type { DeliveryId } from "../../domain/ids.ts";
 import { AppError } from "../../errors.ts";
@@ -36,8 +36,7 @@ export class FolderLanding implements Landing {
   }
 
   open(sha256: string): Readable {
-    const stream: ReadStream = createReadStream(this.#contentPath(sha256));
-    return stream;
+    return createReadStream(this.#contentPath(sha256));
   }
 
   async putDocument(delivery: DeliveryId, name: string, text: string): Promise<void> {
