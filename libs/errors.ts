@@ -126,23 +126,11 @@ export const errorRegister = {
     retryable: true,
     remedy: "Nothing: a newer writer has the topic and nothing was written by this one.",
   },
-  "plan.cause-needed": {
-    message: "approving a plan that is held for a cause",
-    status: 422,
-    retryable: false,
-    remedy: "Look at the plan, and name the cause when you approve it.",
-  },
   "plan.none": {
     message: "looking up the open plan",
     status: 404,
     retryable: false,
     remedy: "Nothing waits for a decision in this district.",
-  },
-  "plan.superseded": {
-    message: "deciding on a version of the plan that is no longer open",
-    status: 409,
-    retryable: false,
-    remedy: "Look at the plan again: a newer delivery or decision has changed it. Decide on the version it shows now.",
   },
   "registry.undecodable": {
     message: "decoding a record",

@@ -4,6 +4,7 @@ import { runDiff } from "../../services/diff/service.ts";
 import { runIngest } from "../../services/ingest-sftp/service.ts";
 import type { Service } from "../runtime/run.ts";
 import { supervise } from "../runtime/run.ts";
+import { keepHouse } from "./housekeeping.ts";
 import type { System } from "./system.ts";
 
 const pollIntervalMs = 1000;
@@ -21,6 +22,7 @@ export function services(system: System): readonly Service[] {
       name: "diff",
       start: ({ signal, logger }) => runDiff({ ...system, logger }, { pollIntervalMs, stoppedPauseMs }, signal),
     },
+    { name: "housekeeping", start: ({ signal }) => keepHouse(system, signal) },
   ];
 }
 

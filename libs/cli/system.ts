@@ -49,6 +49,7 @@ export function settingsFromEnv(): Settings {
 
 export type System = IngestContext & {
   readonly log: PostgresLog;
+  readonly database: Database;
   readonly inbox: Inbox;
   readonly records: RecordCodec;
   readonly changes: ChangeCodec;
@@ -115,6 +116,7 @@ async function openOn(about: {
   for (const topic of Object.values(controlTopics)) await log.createTopic(topic.name);
   return {
     log,
+    database,
     sql: database.sql,
     codec,
     records: recordCodec(codec),

@@ -26,8 +26,6 @@ export type Policy = {
   };
   /** IANA name: where the district's days begin. */
   readonly timeZone: string;
-  /** The sourcedIds of the orgs whose subtree is in scope; null is all. */
-  readonly orgScope: readonly string[] | null;
 };
 
 /** Rejects up to this many never refuse a set by their share. */
@@ -42,7 +40,6 @@ export const defaultPolicy: Policy = {
   maximumRejectShare: 0.1,
   limits: { deletes: deletesWith({}), idsChanged: { share: 0.3, count: 20, tolerance: 0.2 } },
   timeZone: "America/New_York",
-  orgScope: null,
 };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -78,7 +75,6 @@ export function parsePolicy(
     ),
     limits: limitsOf(top["limits"], read),
     timeZone: read.text(top["timeZone"], "timeZone", defaultPolicy.timeZone),
-    orgScope: orgScopeOf(top["orgScope"], read),
   };
   return read.faults.length > 0 ? { outcome: "faults", faults: read.faults } : { outcome: "policy", policy };
 }
@@ -123,16 +119,6 @@ function autoRegistrationOf(value: unknown, read: Read): Policy["features"]["aut
   if (value === "off" || value === "simple") return value;
   read.faults.push("features.autoRegistration must be off or simple");
   return "off";
-}
-
-function orgScopeOf(value: unknown, read: Read): readonly string[] | null {
-  if (value === undefined || value === null) return null;
-  if (Array.isArray(value) && value.length > 0) {
-    const ids = value.filter((item): item is string => typeof item === "string" && item !== "");
-    if (ids.length === value.length) return ids;
-  }
-  read.faults.push("orgScope must be a list of one or more sourcedIds, or null");
-  return null;
 }
 
 const countMost = 1e9;

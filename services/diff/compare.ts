@@ -2,6 +2,7 @@
 // published content of whatever differs. It reads and concludes; it judges and writes nothing.
 
 import { type ChangeCodec, contentFingerprint, type Desire } from "../../libs/adapters/registry/change-codec.ts";
+import { unreachable } from "../../libs/domain/assert.ts";
 import { action, cause, desired, Image, unknownDay } from "../../libs/domain/diff/image.ts";
 import {
   concludeAbsence,
@@ -127,6 +128,8 @@ async function readDesired(
       case "unknown":
         image.desired[entry] = desired.claimed;
         break;
+      default:
+        unreachable(desire);
     }
   }
   audit.verify();

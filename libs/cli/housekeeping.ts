@@ -1,0 +1,42 @@
+// Keeps the log in PostgreSQL as libs/topics.ts says: old records of control and transport topics go, compacted topics
+// are compacted, and finished work is forgotten. On Kafka the broker does this.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { compact } from "../adapters/postgres/compact.ts";
+import { parseDistrictId } from "../domain/ids.ts";
+import { controlTopics, districtTopic, districtTopics, type TopicDescription } from "../topics.ts";
+import type { System } from "./system.ts";
+
+const firstMs = 60_000;
+const everyMs = 60 * 60_000;
+const doneWorkMs = 90 * 24 * 60 * 60_000;
+
+/** Once soon, then every hour, until the signal is aborted. */
+export async function keepHouse(system: System, signal: AbortSignal): Promise<void> {
+  for (let pauseMs = firstMs; await slept(pauseMs, signal); pauseMs = everyMs) await tidyUp(system, signal);
+}
+
+/** @returns false when the signal was aborted meanwhile. */
+async function slept(ms: number, signal: AbortSignal): Promise<boolean> {
+  await sleep(ms, undefined, { signal, ref: false }).catch(() => {});
+  return !signal.aborted;
+}
+
+/** One round over all topics. */
+export async function tidyUp(system: System, signal: AbortSignal): Promise<void> {
+  const rows: readonly { readonly id: string }[] = await system.sql("districts").select("id");
+  for (const topic of Object.values(controlTopics)) await keep(system, topic.name, topic);
+  for (const district of rows.flatMap(({ id }) => parseDistrictId(id) ?? [])) {
+    if (signal.aborted) return;
+    await keep(system, districtTopic("entities", district), districtTopics.entities);
+    await keep(system, districtTopic("roster", district), districtTopics.roster);
+  }
+  await system.inbox.prune(doneWorkMs);
+}
+
+async function keep(system: System, topic: string, { kept }: TopicDescription): Promise<void> {
+  if ((await system.log.extent(topic)) === null) return;
+  if (kept.policy === "delete") await system.log.deleteOlder(topic, kept.retentionMs);
+  else await compact(system.database, topic, { olderThanMs: kept.minLagMs, tombstonesOlderThanMs: kept.tombstoneMs });
+}
