@@ -45,6 +45,7 @@ export type Request = {
 
 export type PlanPart = {
   readonly type: string;
+  /** created, updated, deleted; or dangling: it stays, and refers to something that is deleted. */
   readonly op: string;
   readonly count: number;
   readonly held: number;

@@ -130,9 +130,10 @@ export function planText(plan: PlanView): string {
   ];
   for (const part of plan.parts) {
     // What an open plan does not hold went out with its changeset.
-    if (plan.state === "open" && part.held === 0) continue;
+    if (plan.state === "open" && part.held === 0 && part.op !== "dangling") continue;
     const held = part.held === 0 ? "" : `, ${part.held} held (${part.causes.join(", ")})`;
-    lines.push(`  ${part.type}: ${part.count} ${part.op}${held}`);
+    const why = part.op === "dangling" ? ` (${part.causes.join(", ")})` : held;
+    lines.push(`  ${part.type}: ${part.count} ${part.op}${why}`);
   }
   if (plan.state !== "open") return lines.join("\n");
   const cause = plan.cause === null ? "" : ` --cause ${plan.cause}`;

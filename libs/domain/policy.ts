@@ -74,7 +74,7 @@ export function parsePolicy(
       1,
     ),
     limits: limitsOf(top["limits"], read),
-    timeZone: read.text(top["timeZone"], "timeZone", defaultPolicy.timeZone),
+    timeZone: timeZoneOf(top["timeZone"], read),
   };
   return read.faults.length > 0 ? { outcome: "faults", faults: read.faults } : { outcome: "policy", policy };
 }
@@ -112,6 +112,16 @@ function reader(): Read {
       return fallback;
     },
   };
+}
+
+function timeZoneOf(value: unknown, read: Read): string {
+  const name = read.text(value, "timeZone", defaultPolicy.timeZone);
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone;
+  } catch {
+    read.faults.push("timeZone must be a name of the time zone database, such as America/Chicago");
+    return defaultPolicy.timeZone;
+  }
 }
 
 function autoRegistrationOf(value: unknown, read: Read): Policy["features"]["autoRegistration"] {

@@ -34,6 +34,8 @@ export type Comparison = {
   readonly before: BeforeImageFile;
   /** Some sourcedIds of new entities, by index of the type: enough to show a person what kind of ids they are. */
   readonly newIds: readonly (readonly string[])[];
+  /** The range of the roster topic that was compared. */
+  readonly roster: LogRange;
 };
 
 type Reading = { readonly log: EventLog; readonly codec: ChangeCodec };
@@ -60,7 +62,7 @@ export async function compare(
     before.close();
     throw error;
   }
-  return { image, before, newIds };
+  return { image, before, newIds, roster };
 }
 
 /** Reads the roster topic into the image: of each key its state, content fingerprint and last offset. */

@@ -21,6 +21,7 @@ import type { Delivery, Plan, PlanPart } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import { compare, type Comparison } from "./compare.ts";
 import type { DiffContext, HeldDistrict } from "./context.ts";
+import { danglingParts } from "./dangling.ts";
 import {
   type ChangesetRow,
   exceptionsOf,
@@ -126,9 +127,11 @@ export async function begin(
   if (cause === null) holdParents(comparison.image, comparison.before);
   const parts = summarise(comparison.image, cause);
   const verdict = verdictOf(parts, cause);
+  const reading = { log: context.log, codec: context.changes };
+  const dangling = cause === null ? await danglingParts(reading, comparison) : [];
   return context.log.transaction(async (tx) => {
     await checkLease(tx.sql, district.lease);
-    const version = await planVersion(context, tx, { district, job, parts, verdict, cause });
+    const version = await planVersion(context, tx, { district, job, parts, dangling, verdict, cause });
     const free = waited.filter(({ entry }) => comparison.image.hold[entry] === hold.none);
     await removeExceptions(tx.sql, district.id, [...outdated, ...free]);
     const since = new Date(context.clock.now());
@@ -170,6 +173,7 @@ async function planVersion(
       readonly approval: Approval | null;
     };
     readonly parts: readonly Part[];
+    readonly dangling: readonly PlanPart[];
     readonly verdict: Verdict;
     readonly cause: string | null;
   },
@@ -189,7 +193,7 @@ async function planVersion(
     state: verdict === "publish" ? "closed" : "open",
     verdict,
     cause,
-    parts: planned.parts.map((part) => withSample(part, job.comparison)),
+    parts: [...planned.parts.map((part) => withSample(part, job.comparison)), ...planned.dangling],
     since,
     at: now,
   };

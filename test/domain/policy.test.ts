@@ -6,9 +6,9 @@ import { defaultPolicy, parsePolicy } from "../../libs/domain/policy.ts";
 
 void t.test("what is left out has its default", (t) => {
   t.strictSame(parsePolicy({}), { outcome: "policy", policy: defaultPolicy });
-  const parsed = parsePolicy({ limits: { deletes: { user: { count: 5 } } }, orgScope: ["s1"] });
+  const parsed = parsePolicy({ limits: { deletes: { user: { count: 5 } } } });
   t.match(parsed, {
-    policy: { limits: { deletes: { user: { share: 0.1, count: 5 }, org: { count: 20 } } }, orgScope: ["s1"] },
+    policy: { limits: { deletes: { user: { share: 0.1, count: 5 }, org: { count: 20 } } } },
   });
   t.end();
 });
@@ -19,7 +19,7 @@ void t.test("all faults are told at once, each with its field", (t) => {
     maximumRejectShare: 10,
     features: { autoRegistration: "always" },
     limits: { deletes: { users: {}, org: { share: -1 } } },
-    orgScope: [],
+    timeZone: "Springfield",
     speed: 1,
   });
   t.equal(parsed.outcome, "faults");
@@ -30,7 +30,7 @@ void t.test("all faults are told at once, each with its field", (t) => {
     "autoRegistration",
     "users",
     "org.share",
-    "orgScope",
+    "timeZone",
     "speed",
   ];
   for (const name of named)
