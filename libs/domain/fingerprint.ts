@@ -22,8 +22,13 @@ function finish(h: number): number {
   return x ^ (x >>> 16);
 }
 
-/** Little-endian word of up to four bytes beginning at `at`; bytes at or beyond `end` count as zero. */
-function word(bytes: Uint8Array, at: number, end: number): number {
+/** Little-endian word of the four bytes beginning at `at`. */
+function word(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
+}
+
+/** As {@link word}, of up to four bytes; bytes at or beyond `end` count as zero. */
+function lastWord(bytes: Uint8Array, at: number, end: number): number {
   let value = 0;
   for (let i = Math.min(end, at + 4) - 1; i >= at; i--) value = (value << 8) | (bytes[i] ?? 0);
   return value;
@@ -42,10 +47,10 @@ export function fingerprint(bytes: Uint8Array, start: number, end: number, out: 
   let h4 = 0;
   let at = start;
   for (; at < blocksEnd; at += 16) {
-    const k1 = word(bytes, at, end);
-    const k2 = word(bytes, at + 4, end);
-    const k3 = word(bytes, at + 8, end);
-    const k4 = word(bytes, at + 12, end);
+    const k1 = word(bytes, at);
+    const k2 = word(bytes, at + 4);
+    const k3 = word(bytes, at + 8);
+    const k4 = word(bytes, at + 12);
     h1 ^= Math.imul(rotate(Math.imul(k1, c1), 15), c2);
     h1 = (Math.imul((rotate(h1, 19) + h2) | 0, 5) + 0x561ccd1b) | 0;
     h2 ^= Math.imul(rotate(Math.imul(k2, c2), 16), c3);
@@ -55,10 +60,10 @@ export function fingerprint(bytes: Uint8Array, start: number, end: number, out: 
     h4 ^= Math.imul(rotate(Math.imul(k4, c4), 18), c1);
     h4 = (Math.imul((rotate(h4, 13) + h1) | 0, 5) + 0x32ac3b17) | 0;
   }
-  h4 ^= Math.imul(rotate(Math.imul(word(bytes, at + 12, end), c4), 18), c1);
-  h3 ^= Math.imul(rotate(Math.imul(word(bytes, at + 8, end), c3), 17), c4);
-  h2 ^= Math.imul(rotate(Math.imul(word(bytes, at + 4, end), c2), 16), c3);
-  h1 ^= Math.imul(rotate(Math.imul(word(bytes, at, end), c1), 15), c2);
+  h4 ^= Math.imul(rotate(Math.imul(lastWord(bytes, at + 12, end), c4), 18), c1);
+  h3 ^= Math.imul(rotate(Math.imul(lastWord(bytes, at + 8, end), c3), 17), c4);
+  h2 ^= Math.imul(rotate(Math.imul(lastWord(bytes, at + 4, end), c2), 16), c3);
+  h1 ^= Math.imul(rotate(Math.imul(lastWord(bytes, at, end), c1), 15), c2);
   h1 ^= length;
   h2 ^= length;
   h3 ^= length;

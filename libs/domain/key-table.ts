@@ -30,7 +30,8 @@ export class KeyTable {
     if (found !== -1) return found;
     const entry = this.#size++;
     if (entry * 4 === this.#words.length) this.#words = grown(this.#words, Math.ceil(entry * growth) * 4);
-    this.#words.set(key, entry * 4);
+    // One by one: `set` of four words costs more than the search.
+    for (let i = 0; i < 4; i++) this.#words[entry * 4 + i] = key[i] ?? 0;
     this.#index[place] = entry + 1;
     if (this.#size * 4 > this.#index.length * 3) this.#rehash();
     return entry;
@@ -43,12 +44,17 @@ export class KeyTable {
   }
 
   #place(key: Fingerprint): number {
-    const [k0 = 0, k1 = 0, k2 = 0, k3 = 0] = [key[0], key[1], key[2], key[3]];
-    for (let place = k0 & this.#mask; ; place = (place + 1) & this.#mask) {
-      const entry = (this.#index[place] ?? 0) - 1;
+    const k0 = key[0] ?? 0;
+    const k1 = key[1] ?? 0;
+    const k2 = key[2] ?? 0;
+    const k3 = key[3] ?? 0;
+    const words = this.#words;
+    const index = this.#index;
+    const mask = this.#mask;
+    for (let place = k0 & mask; ; place = (place + 1) & mask) {
+      const entry = (index[place] ?? 0) - 1;
       if (entry === -1) return place;
       const at = entry * 4;
-      const words = this.#words;
       if (words[at] === k0 && words[at + 1] === k1 && words[at + 2] === k2 && words[at + 3] === k3) return place;
     }
   }

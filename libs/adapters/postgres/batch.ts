@@ -30,6 +30,7 @@ const plain = 0;
 const zstd = 1;
 // Below this the frame and the dictionary-less start cost more than they save.
 const worthCompressing = 256;
+const shortText = 64;
 const level = { params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 } };
 
 /**
@@ -106,22 +107,34 @@ function writeRecord({ key, value, headers }: NewRecord, { entry, at, place, ind
 }
 
 function put(bytes: string | Uint8Array, at: number): number {
-  if (typeof bytes === "string") return scratch.write(bytes, at, "utf8");
+  if (typeof bytes === "string") return putText(bytes, at);
   scratch.set(bytes, at);
   return bytes.length;
 }
 
+/** Names and ids are short and ASCII: a loop over them costs less than a call out of JavaScript. */
+function putText(text: string, at: number): number {
+  const { length } = text;
+  if (length > shortText) return scratch.write(text, at, "utf8");
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return scratch.write(text, at, "utf8");
+    scratch[at + i] = unit;
+  }
+  return length;
+}
+
 function headersMost(headers: Readonly<Record<string, string>>): number {
   let most = 0;
-  for (const [name, value] of Object.entries(headers)) most += 6 + 3 * (name.length + value.length);
+  for (const name of Object.keys(headers)) most += 6 + 3 * (name.length + (headers[name]?.length ?? 0));
   return most;
 }
 
 function writeHeaders(headers: Readonly<Record<string, string>>, start: number): number {
   let at = start;
-  for (const [name, value] of Object.entries(headers)) {
-    const nameBytes = scratch.write(name, at + 2, "utf8");
-    const valueBytes = scratch.write(value, at + 6 + nameBytes, "utf8");
+  for (const name of Object.keys(headers)) {
+    const nameBytes = putText(name, at + 2);
+    const valueBytes = putText(headers[name] ?? "", at + 6 + nameBytes);
     scratch.writeUInt16LE(nameBytes, at);
     scratch.writeUInt32LE(valueBytes, at + 2 + nameBytes);
     at += 6 + nameBytes + valueBytes;
@@ -188,6 +201,8 @@ class BlockRecord implements StoredRecord {
   readonly #keyEnd: number;
   readonly #valueEnd: number;
   readonly #end: number;
+  #key: Uint8Array | undefined;
+  #value: Uint8Array | undefined;
 
   constructor(payload: Buffer, { offset, appendedAt, at, keyEnd, valueEnd, end }: Bounds) {
     this.offset = offset;
@@ -200,15 +215,23 @@ class BlockRecord implements StoredRecord {
   }
 
   get key(): Uint8Array {
-    return this.#payload.subarray(this.#at, this.#keyEnd);
+    return (this.#key ??= this.#payload.subarray(this.#at, this.#keyEnd));
   }
 
   get value(): Uint8Array | null {
-    return this.#valueEnd === -1 ? null : this.#payload.subarray(this.#keyEnd, this.#valueEnd);
+    if (this.#valueEnd === -1) return null;
+    return (this.#value ??= this.#payload.subarray(this.#keyEnd, this.#valueEnd));
   }
 
   header(name: string): string | undefined {
-    for (const [found, value] of this.#headers()) if (found === name) return value;
+    const payload = this.#payload;
+    for (let at = this.#headersStart(); at < this.#end;) {
+      const nameEnd = at + 2 + payload.readUInt16LE(at);
+      const valueEnd = nameEnd + 4 + payload.readUInt32LE(nameEnd);
+      if (isText(payload, { start: at + 2, end: nameEnd }, name))
+        return valueText(payload, nameEnd + 4, valueEnd, name);
+      at = valueEnd;
+    }
     return undefined;
   }
 
@@ -218,11 +241,39 @@ class BlockRecord implements StoredRecord {
 
   *#headers(): Generator<readonly [string, string]> {
     const payload = this.#payload;
-    for (let at = this.#valueEnd === -1 ? this.#keyEnd : this.#valueEnd; at < this.#end;) {
+    for (let at = this.#headersStart(); at < this.#end;) {
       const nameEnd = at + 2 + payload.readUInt16LE(at);
       const valueEnd = nameEnd + 4 + payload.readUInt32LE(nameEnd);
       yield [payload.toString("utf8", at + 2, nameEnd), payload.toString("utf8", nameEnd + 4, valueEnd)];
       at = valueEnd;
     }
   }
+
+  #headersStart(): number {
+    return this.#valueEnd === -1 ? this.#keyEnd : this.#valueEnd;
+  }
+}
+
+/** The last value read of each header: records of a range share most of theirs, and comparing costs less than decoding. */
+const lastValues = new Map<string, string>();
+
+function valueText(payload: Buffer, start: number, end: number, name: string): string {
+  const last = lastValues.get(name);
+  if (last !== undefined && isText(payload, { start, end }, last)) return last;
+  const value = payload.toString("utf8", start, end);
+  lastValues.set(name, value);
+  return value;
+}
+
+function isText(
+  bytes: Buffer,
+  { start, end }: { readonly start: number; readonly end: number },
+  text: string,
+): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return bytes.toString("utf8", start, end) === text;
+    if (bytes[start + i] !== unit) return false;
+  }
+  return end - start === text.length;
 }
