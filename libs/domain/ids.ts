@@ -68,11 +68,24 @@ export function parseEntityKey(key: string): { readonly type: string; readonly s
  * Runs once per record of a fold.
  */
 export function typeOfKey(key: Uint8Array): string | null {
+  if (hasType(key, lastType)) return lastType;
   let text = "";
   for (let at = 2; at < key.length; at++) {
     const byte = key[at] ?? 0;
-    if (byte === 0x22) return key[at + 1] === 0x2c ? text : null;
+    if (byte === 0x22) {
+      if (key[at + 1] !== 0x2c) return null;
+      return (lastType = text);
+    }
     text += String.fromCharCode(byte);
   }
   return null;
+}
+
+/** Keys of one type follow one another, and comparing costs less than making a text. */
+let lastType = "";
+
+function hasType(key: Uint8Array, type: string): boolean {
+  const { length } = type;
+  for (let i = 0; i < length; i++) if (key[i + 2] !== type.charCodeAt(i)) return false;
+  return key[length + 2] === 0x22 && key[length + 3] === 0x2c;
 }

@@ -107,7 +107,7 @@ class ChangeOutput {
 async function writeUpserts(
   { log, codec }: Application,
   {
-    comparison: { image, before },
+    comparison: { image, before, changed },
     delivery,
     entities,
     out,
@@ -121,29 +121,31 @@ async function writeUpserts(
   if (!image.action.includes(action.create) && !image.action.includes(action.update)) return;
   const key = new Uint32Array(4);
   const hash = new Uint32Array(4);
-  for await (const { record, desire } of desires({ log, codec }, { delivery, entities })) {
-    if (desire.state !== "content") continue;
-    fingerprint(record.key, 0, record.key.length, key);
-    const entry = image.find(key);
-    const planned = image.action[entry];
-    if ((planned !== action.create && planned !== action.update) || image.hold[entry] !== hold.none) continue;
-    contentFingerprint(desire.content, hash);
-    if (!image.isDesired(entry, hash)) continue;
-    const head =
-      planned === action.create
-        ? out.head("created", null)
-        : out.head(
-            "updated",
-            null,
-            changedFields(before.entity(entry), codec.decodeEntity(desire.type, desire.content)),
-          );
-    const origin = record.header("origin");
-    await out.write(entry, {
-      key: Uint8Array.from(record.key),
-      value: codec.encodeUpsert(desire.type, head, desire.content),
-      ...(origin === undefined ? {} : { origin }),
-    });
-    image.action[entry] = action.none;
+  for await (const batch of desires({ log, codec }, { delivery, entities, only: changed })) {
+    for (const { record, desire } of batch) {
+      if (desire.state !== "content") continue;
+      fingerprint(record.key, 0, record.key.length, key);
+      const entry = image.find(key);
+      const planned = image.action[entry];
+      if ((planned !== action.create && planned !== action.update) || image.hold[entry] !== hold.none) continue;
+      contentFingerprint(desire.content, hash);
+      if (!image.isDesired(entry, hash)) continue;
+      const head =
+        planned === action.create
+          ? out.head("created", null)
+          : out.head(
+              "updated",
+              null,
+              changedFields(before.entity(entry), codec.decodeEntity(desire.type, desire.content)),
+            );
+      const origin = record.header("origin");
+      await out.write(entry, {
+        key: Buffer.from(record.key),
+        value: codec.encodeUpsert(desire.type, head, desire.content),
+        ...(origin === undefined ? {} : { origin }),
+      });
+      image.action[entry] = action.none;
+    }
   }
 }
 

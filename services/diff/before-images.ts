@@ -48,7 +48,7 @@ export class BeforeImageFile implements BeforeImages {
     header.writeUInt32LE(key.length, 0);
     header.writeUInt32LE(content.length, 4);
     this.#placeOf[entry] = this.#written + this.#pendingBytes + 1;
-    this.#pending.push(header, Uint8Array.from(key), Uint8Array.from(content));
+    this.#pending.push(header, Buffer.from(key), Buffer.from(content));
     this.#pendingBytes += headerBytes + key.length + content.length;
     if (this.#pendingBytes >= writeBehindBytes) this.#flush();
   }

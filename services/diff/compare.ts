@@ -3,7 +3,7 @@
 
 import { type ChangeCodec, contentFingerprint, type Desire } from "../../libs/adapters/registry/change-codec.ts";
 import { unreachable } from "../../libs/domain/assert.ts";
-import { action, cause, desired, Image, unknownDay } from "../../libs/domain/diff/image.ts";
+import { action, cause, desired, Image, published, unknownDay } from "../../libs/domain/diff/image.ts";
 import {
   concludeAbsence,
   type DeliveredTypes,
@@ -15,6 +15,7 @@ import {
 import { dayNumber } from "../../libs/domain/dates.ts";
 import { fingerprint } from "../../libs/domain/fingerprint.ts";
 import { parseEntityKey, typeOfKey } from "../../libs/domain/ids.ts";
+import { OffsetSet } from "../../libs/domain/offset-set.ts";
 import type { Class } from "../../libs/domain/oneroster/class.ts";
 import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
 import { RangeHash } from "../../libs/domain/range-hash.ts";
@@ -32,6 +33,8 @@ const samplesPerType = 10;
 export type Comparison = {
   readonly image: Image;
   readonly before: BeforeImageFile;
+  /** Offsets of the delivery's range whose content is not what is published. */
+  readonly changed: OffsetSet;
   /** Some sourcedIds of new entities, by index of the type: enough to show a person what kind of ids they are. */
   readonly newIds: readonly (readonly string[])[];
   /** The range of the roster topic that was compared. */
@@ -50,7 +53,8 @@ export async function compare(
 ): Promise<Comparison> {
   const image = new Image();
   await fold(reading, roster, image);
-  const newIds = await readDesired(reading, { delivery, entities, image });
+  const changed = new OffsetSet(delivery);
+  const newIds = await readDesired(reading, { delivery, entities, image, changed });
   concludeAbsence(image, deliveredTypes(delivery));
   draft(image);
   const before = new BeforeImageFile(image, reading.codec);
@@ -62,7 +66,7 @@ export async function compare(
     before.close();
     throw error;
   }
-  return { image, before, newIds, roster };
+  return { image, before, changed, newIds, roster };
 }
 
 /** Reads the roster topic into the image: of each key its state, content fingerprint and last offset. */
@@ -105,33 +109,46 @@ function isDerivedRole(key: Uint8Array): boolean {
 /** Reads the delivery's range into the image and checks it against the counts and hashes of the delivery's record. */
 async function readDesired(
   { log, codec }: Reading,
-  { delivery, entities, image }: { readonly delivery: Delivery; readonly entities: string; readonly image: Image },
+  {
+    delivery,
+    entities,
+    image,
+    changed,
+  }: {
+    readonly delivery: Delivery;
+    readonly entities: string;
+    readonly image: Image;
+    readonly changed: OffsetSet;
+  },
 ): Promise<readonly (readonly string[])[]> {
   const audit = new RangeAudit(delivery);
   const newIds: string[][] = entityTypes.map(() => []);
   const key = new Uint32Array(4);
   const hash = new Uint32Array(4);
-  for await (const { record, type, desire } of desires({ log, codec }, { delivery, entities })) {
-    audit.add(type, record, desire);
-    fingerprint(record.key, 0, record.key.length, key);
-    const known = image.size;
-    const entry = image.entry(key, type);
-    if (isDerivedRole(record.key)) image.derived[entry] = 1;
-    switch (desire.state) {
-      case "content":
-        contentFingerprint(desire.content, hash);
-        image.desireContent(entry, hash);
-        if (entry === known) keepSample(newIds[type], record.key);
-        break;
-      case "absent":
-        image.desired[entry] = desired.absent;
-        image.cause[entry] = cause.toBeDeleted;
-        break;
-      case "unknown":
-        image.desired[entry] = desired.claimed;
-        break;
-      default:
-        unreachable(desire);
+  for await (const batch of desires({ log, codec }, { delivery, entities })) {
+    for (const { record, type, desire } of batch) {
+      audit.add(type, record, desire);
+      fingerprint(record.key, 0, record.key.length, key);
+      const known = image.size;
+      const entry = image.entry(key, type);
+      if (isDerivedRole(record.key)) image.derived[entry] = 1;
+      switch (desire.state) {
+        case "content":
+          contentFingerprint(desire.content, hash);
+          image.desireContent(entry, hash);
+          if (image.published[entry] !== published.live || !image.isUnchanged(entry)) changed.add(record.offset);
+          if (entry === known) keepSample(newIds[type], record.key);
+          break;
+        case "absent":
+          image.desired[entry] = desired.absent;
+          image.cause[entry] = cause.toBeDeleted;
+          break;
+        case "unknown":
+          image.desired[entry] = desired.claimed;
+          break;
+        default:
+          unreachable(desire);
+      }
     }
   }
   audit.verify();
@@ -146,24 +163,20 @@ function keepSample(samples: string[] | undefined, key: Uint8Array): void {
 
 export type DesireRecord = { readonly record: StoredRecord; readonly type: number; readonly desire: Desire };
 
-/** The records of a delivery's range that are of this delivery and attempt, in order. */
+/**
+ * The records of a delivery's range that are of this delivery and attempt, in order, a batch at a time: a promise for
+ * each record would cost more than reading it.
+ * @param range.only leaves out the other offsets, unread.
+ */
 export async function* desires(
-  { log, codec }: Reading,
-  { delivery, entities }: { readonly delivery: Delivery; readonly entities: string },
-): AsyncGenerator<DesireRecord> {
-  const attempt = String(delivery.attempt);
+  reading: Reading,
+  { delivery, entities, only }: { readonly delivery: Delivery; readonly entities: string; readonly only?: OffsetSet },
+): AsyncGenerator<readonly DesireRecord[]> {
   const range = { topic: entities, generation: delivery.generation, from: delivery.from, to: delivery.to };
   try {
-    for await (const batch of log.scan(range)) {
-      for (const record of batch) {
-        if (record.value === null) continue;
-        if (record.header("delivery") !== delivery.delivery || record.header("attempt") !== attempt) continue;
-        const type = typeIndex.get(typeOfKey(record.key) ?? "");
-        if (type === undefined) continue;
-        const found = codec.readingOf(record.value);
-        const desire = codec.desireOf(found instanceof Promise ? await found : found, record.value);
-        yield { record, type, desire };
-      }
+    for await (const batch of reading.log.scan(range)) {
+      const wanted = only === undefined ? batch : batch.filter((record) => only.has(record.offset));
+      yield await desiresOf(reading.codec, delivery, wanted);
     }
   } catch (error) {
     if (error instanceof AppError && rangeErrors.has(error.code))
@@ -173,6 +186,25 @@ export async function* desires(
       });
     throw error;
   }
+}
+
+async function desiresOf(
+  codec: ChangeCodec,
+  delivery: Delivery,
+  records: readonly StoredRecord[],
+): Promise<readonly DesireRecord[]> {
+  const attempt = String(delivery.attempt);
+  const found: DesireRecord[] = [];
+  for (const record of records) {
+    if (record.value === null) continue;
+    if (record.header("delivery") !== delivery.delivery || record.header("attempt") !== attempt) continue;
+    const type = typeIndex.get(typeOfKey(record.key) ?? "");
+    if (type === undefined) continue;
+    const reading = codec.readingOf(record.value);
+    const desire = codec.desireOf(reading instanceof Promise ? await reading : reading, record.value);
+    found.push({ record, type, desire });
+  }
+  return found;
 }
 
 const rangeErrors: ReadonlySet<string> = new Set([
@@ -240,9 +272,15 @@ async function keepBefore(
 ): Promise<void> {
   const deletes = image.action.includes(action.delete) || image.desired.includes(desired.follows);
   if (!deletes && !image.action.includes(action.update)) return;
+  const wanted = new OffsetSet(roster);
+  for (let entry = 0; entry < image.size; entry++) {
+    const isClass = deletes && image.type[entry] === classType && image.published[entry] === published.live;
+    if (isClass || needsBefore(image, entry)) wanted.add(image.offset[entry] ?? 0);
+  }
   const key = new Uint32Array(4);
   for await (const batch of log.scan(roster)) {
     for (const record of batch) {
+      if (!wanted.has(record.offset)) continue;
       if (record.value === null || !typeIndex.has(typeOfKey(record.key) ?? "")) continue;
       fingerprint(record.key, 0, record.key.length, key);
       const entry = image.find(key);

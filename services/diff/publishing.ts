@@ -297,13 +297,16 @@ async function* refusals(
   const refused = { state: "rejected", reason: "plan" } as const;
   const key = new Uint32Array(4);
   const reading = { log: context.log, codec: context.changes };
-  for await (const { record: row } of desires(reading, { delivery, entities: district.topics.entities })) {
-    fingerprint(row.key, 0, row.key.length, key);
-    const entry = image.find(key);
-    if (image.action[entry] !== action.create && image.action[entry] !== action.update) continue;
-    const name = parseEntityKey(Buffer.from(row.key).toString());
-    if (name !== null) yield { ...name, ...refused, hash: desiredHash(image, entry) };
-    image.action[entry] = action.none;
+  const range = { delivery, entities: district.topics.entities, only: comparison.changed };
+  for await (const batch of desires(reading, range)) {
+    for (const { record: row } of batch) {
+      fingerprint(row.key, 0, row.key.length, key);
+      const entry = image.find(key);
+      if (image.action[entry] !== action.create && image.action[entry] !== action.update) continue;
+      const name = parseEntityKey(Buffer.from(row.key).toString());
+      if (name !== null) yield { ...name, ...refused, hash: desiredHash(image, entry) };
+      image.action[entry] = action.none;
+    }
   }
   for (let entry = 0; entry < image.size; entry++) {
     if (image.action[entry] !== action.delete) continue;
