@@ -90,9 +90,15 @@ export async function findDelivery(sql: Knex, id: string): Promise<DeliveryRow> 
   return row;
 }
 
-/** Deliveries that were received and not yet read to their end, oldest first. */
-export function unreadDeliveries(sql: Knex): Promise<readonly DeliveryRow[]> {
-  return deliveries(sql).where({ state: "received" }).orderBy("received_at");
+/** Deliveries that were received and not yet read to their end, oldest first: all, or those of a source before one. */
+export function unreadDeliveries(
+  sql: Knex,
+  before?: { readonly district: DistrictId; readonly source: SourceId; readonly sequence: number },
+): Promise<readonly DeliveryRow[]> {
+  const query = deliveries(sql).where({ state: "received" }).orderBy(["received_at", "sequence"]);
+  if (before === undefined) return query;
+  const { district, source, sequence } = before;
+  return query.where({ district, source }).where("sequence", "<", sequence);
 }
 
 /**
@@ -192,7 +198,8 @@ export type ReadDelivery = { readonly id: DeliveryId; readonly verdict: Verdict 
 
 /**
  * Judges a received delivery, writes its entities and says what became of it. Called again, it is one more attempt,
- * which takes the place of earlier ones.
+ * which takes the place of earlier ones. Deliveries of the source that were received before it and never read to their
+ * end are read first: read later, they would bring back what it replaced.
  * @param demographics demographics.csv as delivered, where it was not landed: it is checked and goes no further.
  * @throws AppError `lease.lost` when another process reads the district's deliveries for longer than the signal allows.
  */
@@ -204,13 +211,41 @@ export async function readDelivery(
     demographics,
   }: { readonly id: DeliveryId; readonly signal: AbortSignal; readonly demographics?: SetEntry },
 ): Promise<ReadDelivery> {
-  const { district } = await findDelivery(context.sql, id);
+  const row = await findDelivery(context.sql, id);
+  return alone(context, { district: row.district, signal }, async (place) => {
+    for (const earlier of await unreadDeliveries(context.sql, row))
+      await readAttempt(context, { ...place, id: earlier.id, demographics: undefined });
+    return readAttempt(context, { ...place, id, demographics });
+  });
+}
+
+/** Reads a delivery to its end, and those before it, unless whoever received it has done so meanwhile. */
+export async function readUnread(
+  context: IngestContext,
+  { id, signal }: { readonly id: DeliveryId; readonly signal: AbortSignal },
+): Promise<void> {
+  const row = await findDelivery(context.sql, id);
+  const upToIt = { ...row, sequence: row.sequence + 1 };
+  await alone(context, { district: row.district, signal }, async (place) => {
+    for (const unread of await unreadDeliveries(context.sql, upToIt))
+      await readAttempt(context, { ...place, id: unread.id, demographics: undefined });
+  });
+}
+
+type Place = { readonly writer: TopicWriter; readonly lease: Lease; readonly topic: string };
+
+/** Works as the only writer of the district's entities. */
+async function alone<T>(
+  context: IngestContext,
+  { district, signal }: { readonly district: DistrictId; readonly signal: AbortSignal },
+  work: (place: Place) => Promise<T>,
+): Promise<T> {
   const topic = districtTopic("entities", district);
   const held = await waitForLease(context.sql, topic, signal);
   try {
     await context.log.createTopic(topic);
     const writer = await context.log.openWriter(topic, held.lease);
-    return await readAttempt(context, { id, writer, lease: held.lease, topic, demographics });
+    return await work({ writer, lease: held.lease, topic });
   } finally {
     await held.release();
   }
@@ -226,13 +261,7 @@ async function waitForLease(sql: Knex, name: string, signal: AbortSignal): Promi
   }
 }
 
-type Attempt = {
-  readonly id: DeliveryId;
-  readonly writer: TopicWriter;
-  readonly lease: Lease;
-  readonly topic: string;
-  readonly demographics: SetEntry | undefined;
-};
+type Attempt = Place & { readonly id: DeliveryId; readonly demographics: SetEntry | undefined };
 
 async function readAttempt(context: IngestContext, attempt: Attempt): Promise<ReadDelivery> {
   const { id, writer } = attempt;

@@ -5,7 +5,7 @@ import type { Inbox, WorkItem } from "../../libs/adapters/postgres/inbox.ts";
 import { recordCodec } from "../../libs/adapters/registry/record-codec.ts";
 import { parseDeliveryId } from "../../libs/domain/ids.ts";
 import { AppError } from "../../libs/errors.ts";
-import { type IngestContext, readDelivery, unreadDeliveries } from "../../libs/ingest/deliver.ts";
+import { type IngestContext, readDelivery, readUnread, unreadDeliveries } from "../../libs/ingest/deliver.ts";
 import { controlTopics } from "../../libs/topics.ts";
 
 const consumer = "ingest-sftp";
@@ -25,7 +25,7 @@ export async function runIngest(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await readUnread(context, times, signal);
+    await readLeftOvers(context, times, signal);
     await context.inbox.pump({ consumer, topics });
     for (const district of await context.inbox.waitingDistricts(consumer)) {
       for (;;) {
@@ -38,11 +38,11 @@ export async function runIngest(
   }
 }
 
-async function readUnread(context: IngestContext, times: IngestTimes, signal: AbortSignal): Promise<void> {
+async function readLeftOvers(context: IngestContext, times: IngestTimes, signal: AbortSignal): Promise<void> {
   const before = new Date(context.clock.now() - times.unreadAfterMs);
   for (const { id, received_at: receivedAt } of await unreadDeliveries(context.sql)) {
     if (signal.aborted) return;
-    if (receivedAt <= before) await readDelivery(context, { id, signal });
+    if (receivedAt <= before) await readUnread(context, { id, signal });
   }
 }
 
