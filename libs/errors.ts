@@ -157,6 +157,12 @@ export const errorRegister = {
     retryable: false,
     remedy: "Check that the folder may be written by this user and that the disk has room.",
   },
+  "services.gone": {
+    message: "waiting for the services: rollcall up has ended",
+    status: 503,
+    retryable: true,
+    remedy: "Nothing that was received is lost. Start `rollcall up` again, or give the same command once more.",
+  },
   "set.unreadable": {
     message: "reading the set",
     status: 422,

@@ -4,6 +4,7 @@
 
 import type { Command } from "commander";
 
+import { databaseFailure } from "../adapters/postgres/database.ts";
 import { AppError } from "../errors.ts";
 import { createLogger, type Logger } from "../runtime/logger.ts";
 import { writeOut } from "../runtime/output.ts";
@@ -35,7 +36,8 @@ function endedByLineFeed(text: string): string {
 }
 
 /** Says what failed and what to do, on stderr, and as one JSON object on stdout under `--json`. */
-export async function fail(error: unknown, isJson: boolean): Promise<void> {
+export async function fail(thrown: unknown, isJson: boolean): Promise<void> {
+  const error = databaseFailure(thrown);
   process.exitCode = error instanceof AppError && usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed;
   if (!(error instanceof AppError)) throw error;
   const { code, message, remedy } = error;

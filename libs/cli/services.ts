@@ -1,19 +1,24 @@
 // The services in this process: what `rollcall up` runs, and what a command runs beside itself when no `up` does.
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { runDiff } from "../../services/diff/service.ts";
 import { runIngest } from "../../services/ingest-sftp/service.ts";
+import { databaseFailure } from "../adapters/postgres/database.ts";
+import { AppError } from "../errors.ts";
 import type { Service } from "../runtime/run.ts";
 import { supervise } from "../runtime/run.ts";
 import { keepHouse } from "./housekeeping.ts";
-import type { System } from "./system.ts";
+import { isUpRunning, type System } from "./system.ts";
 
+const upPollMs = 1000;
 const pollIntervalMs = 1000;
 const stoppedPauseMs = 30_000;
 const unreadAfterMs = 20_000;
 
 /** Every service, in the order of the pipeline. */
 export function services(system: System): readonly Service[] {
-  return [
+  const all: readonly Service[] = [
     {
       name: "ingest-sftp",
       start: ({ signal, logger }) => runIngest({ ...system, logger }, { pollIntervalMs, unreadAfterMs }, signal),
@@ -24,19 +29,43 @@ export function services(system: System): readonly Service[] {
     },
     { name: "housekeeping", start: ({ signal }) => keepHouse(system, signal) },
   ];
+  return all.map(startedAgain);
+}
+
+/** The service, told to start again when its database went away under it. */
+function startedAgain({ name, start }: Service): Service {
+  return {
+    name,
+    start: async (context) => {
+      try {
+        await start(context);
+      } catch (error) {
+        throw databaseFailure(error);
+      }
+    },
+  };
 }
 
 /** Runs work with the services beside it, unless they run in another process; stops them when the work is done. */
 export async function withServices<T>(system: System, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   const { signal } = stop;
-  const running = system.isUp ? [] : services(system);
-  const supervised = running.map((service) => supervise(service, { signal, logger: system.logger }));
+  const background = system.isUp
+    ? [untilUpEnds(system, signal)]
+    : services(system).map((service) => supervise(service, { signal, logger: system.logger }));
   try {
-    return await Promise.race([work(signal), ...supervised.map((service) => service.then(neverEndsByItself))]);
+    return await Promise.race([work(signal), ...background.map((each) => each.then(neverEndsByItself))]);
   } finally {
     stop.abort();
-    await Promise.allSettled(supervised);
+    await Promise.allSettled(background);
+  }
+}
+
+/** Waiting for services that are gone would never end. @throws AppError `services.gone` when `rollcall up` ended. */
+async function untilUpEnds(system: System, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(upPollMs, undefined, { signal }).catch(() => {});
+    if (!signal.aborted && !(await isUpRunning(system))) throw new AppError("services.gone");
   }
 }
 

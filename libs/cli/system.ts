@@ -6,8 +6,10 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import type { Knex } from "knex";
+
 import { FolderLanding } from "../adapters/landing/folder.ts";
-import { type Database, migrate, openDatabase } from "../adapters/postgres/database.ts";
+import { type Database, databaseFailure, migrate, openDatabase } from "../adapters/postgres/database.ts";
 import { reachableDataDir } from "../adapters/postgres/embedded-files.ts";
 import { type RunningPostgres, startPostgres } from "../adapters/postgres/embedded.ts";
 import { type Inbox, openInbox } from "../adapters/postgres/inbox.ts";
@@ -17,7 +19,7 @@ import { ChangeCodec } from "../adapters/registry/change-codec.ts";
 import { openCodec } from "../adapters/registry/codec.ts";
 import { recordCodec, type RecordCodec } from "../adapters/registry/record-codec.ts";
 import { repositoryRegistry } from "../adapters/registry/repository.ts";
-import { AppError } from "../errors.ts";
+import { AppError, isAppError } from "../errors.ts";
 import type { IngestContext } from "../ingest/deliver.ts";
 import type { Clock } from "../ports.ts";
 import { EnvReader, processEnv } from "../runtime/env.ts";
@@ -74,12 +76,15 @@ export async function openSystem(settings: Settings, logger: Logger): Promise<Sy
     const database = openDatabase(settings.databaseUrl ?? server?.url ?? "");
     try {
       await migrate(database);
+      if (server?.owned === true) await endLeases(database);
       const isUp = await isUpRunning(database);
       if (server === null || server.owned || isUp) return await openOn({ settings, database, server, isUp, logger });
     } catch (error) {
       await database.close();
       await server?.stop();
-      throw error;
+      // The server of a command that is just ending goes with it: the next one is ours.
+      const isLeaving = server?.owned === false && isAppError(databaseFailure(error), "database.unreachable");
+      if (!isLeaving || performance.now() > deadline) throw databaseFailure(error);
     }
     await database.close();
     if (performance.now() > deadline)
@@ -93,12 +98,14 @@ async function startServer(dataDir: string): Promise<RunningPostgres> {
   return startPostgres({ dataDir: await reachableDataDir(join(dataDir, "postgres")) });
 }
 
-async function isUpRunning(database: Database): Promise<boolean> {
-  const row: unknown = await database
-    .sql("leases")
-    .where({ name: upLease })
-    .whereRaw("expires_at > clock_timestamp()")
-    .first();
+/** Whoever held a lease wrote through the server that ran before this one: nothing of it can arrive any more. */
+async function endLeases(database: Database): Promise<void> {
+  await database.sql("leases").update({ expires_at: "-infinity" });
+}
+
+/** Whether `rollcall up` says that it does the work on this database. */
+export async function isUpRunning({ sql }: { readonly sql: Knex }): Promise<boolean> {
+  const row: unknown = await sql("leases").where({ name: upLease }).whereRaw("expires_at > clock_timestamp()").first();
   return row !== undefined;
 }
 

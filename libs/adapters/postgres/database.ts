@@ -62,10 +62,16 @@ export async function migrate(db: Database): Promise<void> {
 
 /** Makes an error of the connection an AppError, so that whoever waits knows it may pass; others stay as they are. */
 export function databaseFailure(cause: unknown): unknown {
-  if (!(cause instanceof Error) || !("code" in cause) || typeof cause.code !== "string") return cause;
-  const lost = /^(?:08|57P0|53300|ECONN|EPIPE|ENOENT|ETIMEDOUT)/u.test(cause.code);
-  return lost ? new AppError("database.unreachable", { cause, details: { code: cause.code } }) : cause;
+  if (!(cause instanceof Error) || cause instanceof AppError) return cause;
+  const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
+  if (!lostCodes.test(code) && !lostWords.test(cause.message)) return cause;
+  return new AppError("database.unreachable", { cause, details: { code } });
 }
+
+const lostCodes = /^(?:08|57P0|53300|ECONN|EPIPE|ENOENT|ETIMEDOUT)/u;
+// The driver and the pool say so in words alone when a connection ends under a query.
+const lostWords =
+  /^(?:Connection terminated|Connection ended|Client has encountered a connection error|Knex: Timeout acquiring|Unable to acquire a connection)/u;
 
 /** How a column's text becomes a value; the pool's own, because pg's table is shared by the whole process. */
 function getTypeParser(oid: number, format?: string): (value: string) => unknown {
