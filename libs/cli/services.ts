@@ -33,12 +33,12 @@ export function services(system: System): readonly Service[] {
 }
 
 /** The service, told to start again when its database went away under it. */
-function startedAgain({ name, start }: Service): Service {
+function startedAgain(service: Service): Service {
   return {
-    name,
+    name: service.name,
     start: async (context) => {
       try {
-        await start(context);
+        await service.start(context);
       } catch (error) {
         throw databaseFailure(error);
       }

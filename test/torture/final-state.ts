@@ -61,7 +61,7 @@ async function rosterOf(system: System, topic: string): Promise<Readonly<Record<
       said.set(text, [...(said.get(text) ?? []), value === null ? "null" : await changeText(system, value)]);
     }
   }
-  return Object.fromEntries([...said].toSorted());
+  return byKey(said);
 }
 
 async function changeText(system: System, value: Uint8Array): Promise<string> {
@@ -83,7 +83,12 @@ async function entitiesOf(system: System, topic: string): Promise<Readonly<Recor
         last.set(text, value === null ? "null" : Buffer.from(value).toString("base64"));
     }
   }
-  return Object.fromEntries([...last].toSorted());
+  return byKey(last);
+}
+
+/** The log's order of different keys is not compared: of one key it is. */
+function byKey<T>(map: ReadonlyMap<string, T>): Readonly<Record<string, T>> {
+  return Object.fromEntries([...map].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 async function changesetsOf(system: System): Promise<readonly string[]> {
