@@ -313,6 +313,10 @@ t.test("what was held counts and stays held, what was approved does neither, wha
   decided.image.exception.fill(exception.refused, 90, 105);
   judge(decided.image, limits, null);
   t.strictSame(holds(decided), { none: 30, refused: 15 }, "twenty are left to judge");
+  const over = crowd({ stay: 80, go: 45 });
+  over.image.exception.fill(exception.approved, 80, 90);
+  judge(over.image, limits, null);
+  t.strictSame(holds(over), { none: 10, limit: 35 }, "the approved ones go out beside those that are held");
 });
 
 t.test(
