@@ -30,8 +30,7 @@ function readHelp(text: string): Help {
 }
 
 async function helpOf(path: readonly string[]): Promise<Help> {
-  const command = [process.execPath, join(root, "libs/cli/main.ts"), ...path, "--help"] as const;
-  const { code, stdout } = await finish([...command]);
+  const { code, stdout } = await finish([join(root, "bin/rollcall"), ...path, "--help"]);
   if (code !== 0) throw new Error(`rollcall ${path.join(" ")} --help ended with ${code}`);
   return readHelp(stdout);
 }
@@ -63,7 +62,9 @@ t.test("docs/cli.md has every verb and option of --help, and none beside", async
 });
 
 t.test("a verb or option that only one of them has is noticed", async (t) => {
-  const help = readHelp("Usage: rollcall a [options] <b>\n\nOptions:\n  --c <d>     what\n              and more\n  -h, --help  help");
+  const help = readHelp(
+    "Usage: rollcall a [options] <b>\n\nOptions:\n  --c <d>     what\n              and more\n  -h, --help  help",
+  );
   t.strictSame(help, { usage: "rollcall a <b>", options: ["--c <d>"], verbs: [] });
   t.strictSame(documentedVerbs("### `rollcall a <b>`\n\n| `--c <d>` | what |\n"), { "rollcall a <b>": ["--c <d>"] });
   t.strictSame(documentedVerbs("### `rollcall a <b>`\n\nText.\n\n## Next\n\n| `--c` | |\n"), { "rollcall a <b>": [] });
