@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { waitsForRange } from "../../services/diff/refills.ts";
 import type { Count, PlanPart } from "../records.ts";
 import type { System } from "./system.ts";
 
@@ -102,6 +103,7 @@ async function stoppedReason(system: System, district: string): Promise<string |
   const row: { readonly reason: string } | undefined = await system
     .sql("work")
     .where({ consumer: "diff", district, state: "stopped" })
+    .whereNot({ reason: waitsForRange })
     .orderBy("id")
     .first("reason");
   return row?.reason ?? null;

@@ -11,7 +11,8 @@ import { controlKey, controlTopics } from "../../libs/topics.ts";
 import type { DiffContext } from "./context.ts";
 import { replaceDeliveryRecord } from "./store.ts";
 
-const waitsForRange = "waits for its range to be filled again";
+/** The reason of work that stopped only until a range is there again: nobody has to act. */
+export const waitsForRange = "waits for its range to be filled again";
 
 /** Asks the ingest to fill the range again; the work stops until it is there. */
 export async function requestRefill(
