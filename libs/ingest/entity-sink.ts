@@ -29,6 +29,7 @@ export class EntitySink implements SetSink {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #tallies = new Map<EntityType, Tally>();
   #records: NewRecord[] = [];
+  #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: {
     readonly writer: TopicWriter;
@@ -65,15 +66,24 @@ export class EntitySink implements SetSink {
   }
 
   async ready(): Promise<void> {
-    if (this.#records.length >= recordsPerAppend) await this.flush();
+    if (this.#records.length >= recordsPerAppend) await this.#write();
   }
 
-  /** Writes what is still buffered. */
+  /** Writes what is still buffered; durable when it resolves. */
   async flush(): Promise<void> {
+    await this.#write();
+    await this.#writing;
+  }
+
+  /** Begins an append once the one before has ended: the next rows are judged while it is under way. */
+  async #write(): Promise<void> {
     if (this.#records.length === 0) return;
     const records = this.#records;
     this.#records = [];
-    await this.#writer.append(records);
+    await this.#writing;
+    this.#writing = this.#writer.append(records);
+    // Its failure is met by the next write or flush; until then nobody listens.
+    this.#writing.catch(() => undefined);
   }
 
   counted(type: EntityType): Counted {

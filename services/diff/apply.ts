@@ -69,6 +69,7 @@ class ChangeOutput {
   readonly #headers: Readonly<Record<string, string>>;
   #records: NewRecord[] = [];
   #entries: number[] = [];
+  #appending: Promise<void> = Promise.resolve();
 
   constructor(
     application: Application,
@@ -92,15 +93,28 @@ class ChangeOutput {
     const headers = record.origin === undefined ? this.#headers : { ...this.#headers, origin: record.origin };
     this.#records.push({ key: record.key, value: record.value, headers });
     this.#entries.push(entry);
-    if (this.#records.length >= recordsPerAppend) await this.flush();
+    if (this.#records.length >= recordsPerAppend) await this.#append();
   }
 
+  /** Writes what is still buffered; durable when it resolves. */
   async flush(): Promise<void> {
+    await this.#append();
+    await this.#appending;
+  }
+
+  /** Begins an append once the one before has ended: the next changes are made while it is under way. */
+  async #append(): Promise<void> {
     if (this.#records.length === 0) return;
-    const { from } = await this.#application.writer.append(this.#records);
-    this.#entries.forEach((entry, index) => (this.#image.offset[entry] = from + index));
+    const records = this.#records;
+    const entries = this.#entries;
     this.#records = [];
     this.#entries = [];
+    await this.#appending;
+    this.#appending = this.#application.writer.append(records).then(({ from }) => {
+      entries.forEach((entry, index) => (this.#image.offset[entry] = from + index));
+    });
+    // Its failure is met by the next append or flush; until then nobody listens.
+    this.#appending.catch(() => undefined);
   }
 }
 
