@@ -271,7 +271,7 @@ async function keepBefore(
   { roster, image, before }: { readonly roster: LogRange; readonly image: Image; readonly before: BeforeImageFile },
 ): Promise<void> {
   const deletes = image.action.includes(action.delete) || image.desired.includes(desired.follows);
-  if (!deletes && !image.action.includes(action.update)) return;
+  if (!deletes && !image.action.includes(action.update) && !image.action.includes(action.sendNull)) return;
   const wanted = new OffsetSet(roster);
   for (let entry = 0; entry < image.size; entry++) {
     const isClass = deletes && image.type[entry] === classType && image.published[entry] === published.live;

@@ -79,10 +79,11 @@ export async function layExceptions(
       const name = { type: row.type, sourcedId: row.sourced_id };
       if (!matches) outdated.push(name);
       if (!matches || stored.state !== exception.held) continue;
-      if (row.reason === "children" && !options.keepWaiting) {
+      if (options.release(row.type)) image.exception[entry] = exception.approved;
+      else if (row.reason === "children" && !options.keepWaiting) {
         image.exception[entry] = exception.none;
         waited.push({ ...name, entry });
-      } else if (options.release(row.type)) image.exception[entry] = exception.approved;
+      }
     }
   }
   return { outdated, waited };
@@ -131,13 +132,14 @@ export async function begin(
   const dangling = cause === null ? await danglingParts(reading, comparison) : [];
   return context.log.transaction(async (tx) => {
     await checkLease(tx.sql, district.lease);
+    // Before new holds are stored: a decision is about those that were seen.
+    await approval?.record(tx);
     const version = await planVersion(context, tx, { district, job, parts, dangling, verdict, cause });
     const free = waited.filter(({ entry }) => comparison.image.hold[entry] === hold.none);
     await removeExceptions(tx.sql, district.id, [...outdated, ...free]);
     const since = new Date(context.clock.now());
     const rows = newExceptions(comparison);
     await putExceptions(tx.sql, { district: district.id, plan: version, since, by: null, rows });
-    await approval?.record(tx);
     await context.inbox.finish(tx.sql, job.workId);
     if (cause !== null) return { changeset: null, version };
     const changeset = await beginChangeset(context, tx, { district, delivery: job.delivery, version, parts });

@@ -2,7 +2,7 @@
 
 import { checkLease } from "../../libs/adapters/postgres/leases.ts";
 import { action } from "../../libs/domain/diff/image.ts";
-import { holdAsStored } from "../../libs/domain/diff/plan.ts";
+import { holdAsStored, holdParents } from "../../libs/domain/diff/plan.ts";
 import { fingerprint } from "../../libs/domain/fingerprint.ts";
 import { parseEntityKey } from "../../libs/domain/ids.ts";
 import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
@@ -67,6 +67,8 @@ export async function finishBegun(context: DiffContext, district: HeldDistrict):
   try {
     await layExceptions(context, comparison.image, { district: district.id, release: () => false, keepWaiting: true });
     holdAsStored(comparison.image);
+    // What was approved and waits for children is stored as approved alone.
+    holdParents(comparison.image, comparison.before);
     await refuseExcess(context, district, { comparison, changeset });
     await publish(context, district, { comparison, delivery, changeset });
   } finally {

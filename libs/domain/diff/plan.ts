@@ -186,7 +186,7 @@ function judgedHold(
 export function holdAsStored(image: Image): void {
   for (let entry = 0; entry < image.size; entry++) {
     const stored = image.exception[entry];
-    if (image.action[entry] === action.none) continue;
+    if (image.action[entry] === action.none || image.action[entry] === action.sendNull) continue;
     if (stored === exception.refused) image.hold[entry] = hold.refused;
     else image.hold[entry] = stored === exception.held ? hold.limit : hold.none;
   }
