@@ -38,6 +38,11 @@ export class TestDistrict {
     this.id = id;
   }
 
+  /** Another district on the same system. */
+  async neighbour(id: string): Promise<TestDistrict> {
+    return new TestDistrict(this.system, await addDistrict(this.system, id));
+  }
+
   /** Writes a generated set into a folder of its own. */
   async sample(options: Omit<SampleOptions, "directory">): Promise<SampleReport> {
     return writeSample({ directory: this.folder(), ...options });

@@ -54,6 +54,14 @@ export async function freshSystem(t: Teardown): Promise<TestSystem> {
   };
 }
 
+/** The same system as another process would open it: same database, landing and time, connections of its own. */
+export async function anotherProcess(t: Teardown, system: TestSystem): Promise<System> {
+  const { database, folder, clock, logger } = system;
+  const other = await openSystem({ dataDir: folder, databaseUrl: database.url }, logger);
+  t.teardown(() => other.close());
+  return { ...other, clock };
+}
+
 /** A logger that differs from the real one only in where its lines go, and in that it drops none. */
 function keepingLogger(lines: string[]): Logger {
   const kept = new Writable({
