@@ -1,13 +1,12 @@
 // Kills the real command at random moments of three nights, starts it again, and compares what it holds in the end with
 // a run that nobody disturbed. `TORTURE=1` tries thirty moments, `SEED=7` other ones.
 
-import { setTimeout as sleep } from "node:timers/promises";
-
 import t from "tap";
 
 import { Random } from "../support/seeded.ts";
 import type { Child } from "../support/child.ts";
 import { type FinalState, finalState } from "./final-state.ts";
+import { type Moment, momentOf, reached } from "./moments.ts";
 import { district, type Step, steps, writeNights } from "./nights.ts";
 import { type Killing, SystemUnderKill, temporaryFolder } from "./system-under-kill.ts";
 
@@ -18,10 +17,10 @@ const students = 150;
 const attemptsMost = 8;
 t.setTimeout(isTorture ? 1_800_000 : 120_000);
 
-/** When to kill what: `share` of the step's undisturbed time after its start. */
+/** When to kill what. */
 type Point = {
   readonly step: number;
-  readonly share: number;
+  readonly moment: Moment;
   readonly how: Killing;
   /** Whether `rollcall up` does the work, and is what is killed, or the verb does its work itself. */
   readonly isUp: boolean;
@@ -39,13 +38,8 @@ void t.test(
     t.ok(undisturbed.state.changesets.length >= 5, "every step publishes something");
     const random = new Random(seed, points);
     for (let n = 0; n < points; n++) {
-      const point = {
-        step: n < plan.length && isTorture ? n : random.below(plan.length),
-        share: 0.25 + random.next() * 0.75,
-        how: random.chance(0.3) ? "power" : "process",
-        isUp: n % 2 === 1,
-      } as const;
-      const name = `SEED=${seed} point ${n + 1}: ${plan[point.step]?.name ?? ""} at ${point.share.toFixed(3)}`;
+      const point = pointOf(random, n, plan.length);
+      const name = `SEED=${seed} point ${n + 1}: ${plan[point.step]?.name ?? ""}, ${JSON.stringify(point.moment)}`;
       await t.test(`${name}, ${point.how}${point.isUp ? " of up" : ""}`, async (t) => {
         const { state, found } = await runKilled(t, { plan, point, stepMs: undisturbed.stepMs });
         t.comment(`found after the kill: ${found}`);
@@ -64,6 +58,13 @@ void t.test("rollcall up that is killed leaves no server behind", async (t) => {
   await system.kill(up, "process");
   t.ok(await system.serverEnds(server), "all its processes are gone within two seconds");
 });
+
+function pointOf(random: Random, n: number, stepCount: number): Point {
+  const moment = momentOf(random, n);
+  // Only the first night writes more than one append.
+  const step = moment.at === "writing" ? 0 : random.below(moment.at === "received" ? 3 : stepCount);
+  return { step, moment, how: random.chance(0.3) ? "power" : "process", isUp: random.chance(0.5) };
+}
 
 type Test = Pick<typeof t, "ok" | "equal" | "teardown">;
 
@@ -123,7 +124,7 @@ async function runKilled(
     if (index === point.step) {
       const command = await step.command(system);
       if (command !== null) {
-        await killWithin(system, { command, up, how: point.how, afterMs: (stepMs[index] ?? 0) * point.share });
+        await killWithin(system, { command, up, point, stepMs: stepMs[index] ?? 0 });
         t.ok(await system.serverEnds(), "no server is left behind");
         found = (await finalState(system.dataDir, district)).unfinished.join(", ");
         if (up !== null) up = await startUp(system);
@@ -145,24 +146,22 @@ async function startUp(system: SystemUnderKill): Promise<Child> {
   return up;
 }
 
-/** Starts a command and kills it, or the `up` that works for it, after a time; the command has ended when this resolves. */
+/** Starts a command and kills it, or the `up` that works for it, at a moment; it has ended when this resolves. */
 async function killWithin(
   system: SystemUnderKill,
   about: {
     readonly command: readonly string[];
     readonly up: Child | null;
-    readonly how: Killing;
-    readonly afterMs: number;
+    readonly point: Point;
+    readonly stepMs: number;
   },
 ): Promise<void> {
+  const { up, point, stepMs } = about;
   const verb = system.start(...about.command);
-  const timer = new AbortController();
-  await Promise.race([verb.ended, pause(about.afterMs, timer.signal)]);
-  timer.abort();
-  await system.kill(about.up ?? verb, about.how);
+  const ended = new AbortController();
+  const { signal } = ended;
+  void verb.ended.then(() => ended.abort());
+  await reached(point.moment, { dataDir: system.dataDir, stepMs, signal });
+  await system.kill(up ?? verb, point.how);
   await system.end(verb, about.command.join(" "));
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {});
 }
