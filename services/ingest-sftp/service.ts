@@ -1,7 +1,10 @@
 // ingest-sftp: sees every received delivery through to its end, and fills ranges again that diff asks for.
 // A reading that a crash cut short begins again from landing; nothing that was received is forgotten.
 
+import { randomUUID } from "node:crypto";
+
 import type { Inbox, WorkItem } from "../../libs/adapters/postgres/inbox.ts";
+import { holdLease } from "../../libs/adapters/postgres/leases.ts";
 import { recordCodec } from "../../libs/adapters/registry/record-codec.ts";
 import { parseDeliveryId } from "../../libs/domain/ids.ts";
 import { AppError } from "../../libs/errors.ts";
@@ -9,6 +12,7 @@ import { type IngestContext, readDelivery, readUnread, unreadDeliveries } from "
 import { controlTopics } from "../../libs/topics.ts";
 
 const consumer = "ingest-sftp";
+const leaseMs = 15_000;
 const topics = [controlTopics.requests.name];
 
 export type IngestTimes = {
@@ -27,13 +31,8 @@ export async function runIngest(
   while (!signal.aborted) {
     await readLeftOvers(context, times, signal);
     await context.inbox.pump({ consumer, topics });
-    for (const district of await context.inbox.waitingDistricts(consumer)) {
-      for (;;) {
-        const item = await context.inbox.nextWork(consumer, district);
-        if (item === null || signal.aborted) break;
-        await fillAgain(context, item, signal);
-      }
-    }
+    for (const district of await context.inbox.waitingDistricts(consumer))
+      await answerRequests(context, district, signal);
     await context.log.waitForAppend(topics, times.pollIntervalMs, signal);
   }
 }
@@ -43,6 +42,26 @@ async function readLeftOvers(context: IngestContext, times: IngestTimes, signal:
   for (const { id, received_at: receivedAt } of await unreadDeliveries(context.sql)) {
     if (signal.aborted) return;
     if (receivedAt <= before) await readUnread(context, { id, signal });
+  }
+}
+
+/** Answers a district's requests; one process at a time, or each would fill the same range. */
+async function answerRequests(
+  context: IngestContext & { readonly inbox: Inbox },
+  district: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const name = `${consumer}.${district}`;
+  const held = await holdLease(context.sql, { name, holder: randomUUID(), ttlMs: leaseMs });
+  if (held === null) return;
+  try {
+    while (!signal.aborted && !held.signal.aborted) {
+      const item = await context.inbox.nextWork(consumer, district);
+      if (item === null) return;
+      await fillAgain(context, item, signal);
+    }
+  } finally {
+    await held.release();
   }
 }
 

@@ -76,6 +76,25 @@ t.test("I9 a delivery's range that has expired is asked for again, and is never 
     await checkPublished(t, district, next.directory);
   });
 
+  await t.test("once, also where two processes hear the request", async (t) => {
+    const district = await freshDistrict(t);
+    await district.deliver((await district.sample({ students })).directory);
+    const next = await district.sample({ students, night: 2 });
+    const delivery = await handOver(district, next.directory);
+    await expire(district);
+    const other = await anotherProcess(t, district.system);
+    const both = withServices(other, () =>
+      withServices(district.system, async () => {
+        const { outcome } = await outcomeOf(district.system, { district: district.id, delivery });
+        // Whoever came second has something to say about it by then.
+        await sleep(1000);
+        return outcome;
+      }),
+    );
+    t.equal(await both, "published");
+    t.same(await attempts(district), [1, 2]);
+  });
+
   await t.test("while nobody can fill it nothing is published", async (t) => {
     const district = await freshDistrict(t);
     const first = await district.sample({ students });
