@@ -109,10 +109,11 @@ function compareWithLedger({ counts }: Figures, { report: { changes } }: Night):
 }
 
 async function report(options: Options, [one]: readonly [Night, Night], results: Results): Promise<void> {
-  const line = (stage: string, { seconds, peakMb }: Figures, { report: { rows } }: Night): Line => ({
+  const line = (stage: string, { seconds, cpuSeconds, peakMb }: Figures, { report: { rows } }: Night): Line => ({
     stage,
     rows,
     seconds,
+    cpuSeconds,
     peakMb,
   });
   const fastCsv = line("fast-csv alone (median of 3)", median(results.fastCsv), one);

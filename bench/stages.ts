@@ -35,12 +35,14 @@ export type StageInput = {
 
 export type Measured = {
   readonly seconds: number;
+  /** Of this process alone, without the server: on a busy machine it says more than the wall clock. */
+  readonly cpuSeconds: number;
   /** What a stage can say of its work, for the check that it did it. */
   readonly rows: number | null;
   readonly counts: readonly Count[] | null;
 };
 
-type Work = Omit<Measured, "seconds">;
+type Work = Omit<Measured, "seconds" | "cpuSeconds">;
 const nothingToSay: Work = { rows: null, counts: null };
 
 /** Runs a stage. @throws when its work fails or is refused: a figure of half the work is no figure. */
@@ -68,8 +70,10 @@ export async function runStage(input: StageInput): Promise<Measured> {
 
 async function timed(work: () => Promise<Work>): Promise<Measured> {
   const start = performance.now();
+  const before = process.cpuUsage();
   const said = await work();
-  return { ...said, seconds: (performance.now() - start) / 1000 };
+  const { user, system } = process.cpuUsage(before);
+  return { ...said, seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 };
 }
 
 async function csvFiles(set: string): Promise<readonly string[]> {

@@ -4,6 +4,8 @@ export type Line = {
   readonly stage: string;
   readonly rows: number;
   readonly seconds: number;
+  /** Of the stage's own process. */
+  readonly cpuSeconds: number;
   readonly peakMb: number;
 };
 
@@ -11,11 +13,12 @@ export type Yardsticks = { readonly fastCsv: Line; readonly copy: Line };
 
 /** Rows a second of each line, and how many times the yardsticks' time per row it takes. */
 export function table(lines: readonly Line[], { fastCsv, copy }: Yardsticks): string {
-  const header = ["stage", "rows", "seconds", "rows/s", "peak MB", "time ÷ fast-csv", "time ÷ COPY"];
+  const header = ["stage", "rows", "seconds", "cpu s", "rows/s", "peak MB", "time ÷ fast-csv", "time ÷ COPY"];
   const body = lines.map((line) => [
     line.stage,
     line.rows.toLocaleString("en"),
     line.seconds.toFixed(2),
+    line.cpuSeconds.toFixed(2),
     Math.round(line.rows / line.seconds).toLocaleString("en"),
     line.peakMb.toFixed(0),
     perRow(line, fastCsv).toFixed(2),
