@@ -107,7 +107,7 @@ t.test("I9 a delivery's range that has expired is asked for again, and is never 
     const { outcome } = await withServices(district.system, async () =>
       Promise.race([
         outcomeOf(district.system, { district: district.id, delivery }),
-        sleep(3000, { outcome: "waiting" }),
+        sleep(1500, { outcome: "waiting" }),
       ]),
     );
     t.not(outcome, "published");
