@@ -8,7 +8,7 @@ import type { Child } from "../support/child.ts";
 import { type FinalState, finalState } from "./final-state.ts";
 import { type Moment, momentOf, reached } from "./moments.ts";
 import { district, type Step, steps, writeNights } from "./nights.ts";
-import { type Killing, SystemUnderKill, temporaryFolder } from "./system-under-kill.ts";
+import { type Killing, orphanLimitMs, SystemUnderKill, temporaryFolder } from "./system-under-kill.ts";
 
 const isTorture = process.env["TORTURE"] === "1";
 const seed = Number(process.env["SEED"] ?? 1);
@@ -56,7 +56,7 @@ void t.test("rollcall up that is killed leaves no server behind", async (t) => {
   const server = system.serverProcesses();
   t.ok(server.length > 0, "a server runs");
   await system.kill(up, "process");
-  t.ok(await system.serverEnds(server), "all its processes are gone within two seconds");
+  t.ok(await system.serverEnds(2000, server), "all its processes are gone within two seconds");
 });
 
 function pointOf(random: Random, n: number, stepCount: number): Point {
@@ -125,7 +125,7 @@ async function runKilled(
       const command = await step.command(system);
       if (command !== null) {
         await killWithin(system, { command, up, point, stepMs: stepMs[index] ?? 0 });
-        t.ok(await system.serverEnds(), "no server is left behind");
+        t.ok(await system.serverEnds(orphanLimitMs), "no server is left behind");
         found = (await finalState(system.dataDir, district)).unfinished.join(", ");
         if (up !== null) up = await startUp(system);
       }
