@@ -5,7 +5,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 
 import type { DeliveryId } from "../../domain/ids.ts";
 import { AppError } from "../../errors.ts";
@@ -36,7 +36,14 @@ export class FolderLanding implements Landing {
   }
 
   open(sha256: string): Readable {
-    return createReadStream(this.#contentPath(sha256));
+    const file = createReadStream(this.#contentPath(sha256));
+    const content = new PassThrough();
+    // pipeline() would hand on the raw error, and a reader would not know that it may pass.
+    file.on("error", (cause) => {
+      content.destroy(new AppError("landing.io", { message: "reading a file in landing", cause, details: { sha256 } }));
+    });
+    content.on("close", () => file.destroy());
+    return file.pipe(content);
   }
 
   async putDocument(delivery: DeliveryId, name: string, text: string): Promise<void> {
