@@ -35,6 +35,8 @@ export function openDatabase(url: string, options: { readonly max?: number } = {
     connection: { connectionString: url, types: { getTypeParser }, application_name: "rollcall" },
     pool: { min: 0, max: options.max ?? 10 },
     acquireConnectionTimeout: 30_000,
+    // The query in an error's message keeps its placeholders: what is bound to them may be a person's.
+    compileSqlOnError: false,
     migrations: {
       directory: join(import.meta.dirname, "..", "..", "..", "migrations"),
       loadExtensions: [".ts"],
@@ -64,14 +66,16 @@ export async function migrate(db: Database): Promise<void> {
 export function databaseFailure(cause: unknown): unknown {
   if (!(cause instanceof Error) || cause instanceof AppError) return cause;
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
-  if (!lostCodes.test(code) && !lostWords.test(cause.message)) return cause;
+  // Files may be missing for other reasons; only to a connection does it say that the server's socket is gone.
+  const isSocketGone = code === "ENOENT" && "syscall" in cause && cause.syscall === "connect";
+  if (!isSocketGone && !lostCodes.test(code) && !lostWords.test(cause.message)) return cause;
   return new AppError("database.unreachable", { cause, details: { code } });
 }
 
-const lostCodes = /^(?:08|57P0|53300|ECONN|EPIPE|ENOENT|ETIMEDOUT)/u;
-// The driver and the pool say so in words alone when a connection ends under a query.
+const lostCodes = /^(?:08|57P0|53300|ECONN|EPIPE|ETIMEDOUT)/u;
+// The driver and the pool say so in words alone when a connection ends under a query; knex writes the query before them.
 const lostWords =
-  /^(?:Connection terminated|Connection ended|Client has encountered a connection error|Knex: Timeout acquiring|Unable to acquire a connection)/u;
+  /(?:^| - )(?:Connection terminated|Connection ended|Client has encountered a connection error|Knex: Timeout acquiring|Unable to acquire a connection)/u;
 
 /** How a column's text becomes a value; the pool's own, because pg's table is shared by the whole process. */
 function getTypeParser(oid: number, format?: string): (value: string) => unknown {

@@ -1,9 +1,14 @@
 // The pool and the migrations: taking turns, exact numbers, clear errors.
 
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
 import t from "tap";
-import { databaseFailure, migrate, openDatabase } from "../../../libs/adapters/postgres/database.ts";
+import { type Database, databaseFailure, migrate, openDatabase } from "../../../libs/adapters/postgres/database.ts";
 import { isAppError } from "../../../libs/errors.ts";
 import { freshDatabase } from "../../support/postgres.ts";
+import type { Teardown } from "../../support/teardown.ts";
 
 t.test("migrations run once, however many processes start at once, also after one died half way", async (t) => {
   const database = await freshDatabase(t);
@@ -30,4 +35,79 @@ t.test("a server that cannot be reached is an error that may pass, and a wrong U
   t.ok(isAppError(failed, "database.unreachable") && failed.retryable);
   await database.close();
   t.throws(() => openDatabase("mysql://user:secret@host/db"), { code: "config.invalid", message: /^(?!.*secret)/u });
+});
+
+/** A way to the server of a URL whose connections can be cut. */
+async function throughCable(t: Teardown, url: string): Promise<{ readonly url: string; readonly cut: () => void }> {
+  const target = new URL(url);
+  const folder = target.searchParams.get("host");
+  const port = target.port === "" ? 5432 : Number(target.port);
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = folder === null ? connect(port, target.hostname) : connect(join(folder, `.s.PGSQL.${port}`));
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+    }
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("a TCP server has a port");
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  t.teardown(() => {
+    cut();
+    server.close();
+  });
+  target.searchParams.delete("host");
+  target.hostname = "127.0.0.1";
+  target.port = String(address.port);
+  return { url: target.href, cut };
+}
+
+t.test("a connection that ends under a running query is an error that may pass", async (t) => {
+  const watcher = await freshDatabase(t);
+  const running = async (mark: string): Promise<number> => {
+    for (;;) {
+      const { rows } = await watcher.sql.raw<{ readonly rows: readonly { readonly pid: number }[] }>(
+        "select pid from pg_stat_activity where datname = current_database() and state = 'active' and query like ?",
+        [`select pg_sleep%${mark}`],
+      );
+      if (rows[0] !== undefined) return rows[0].pid;
+      await sleep(20);
+    }
+  };
+  const queries: Readonly<Record<string, (database: Database, mark: string) => Promise<unknown>>> = {
+    alone: async ({ sql }, mark) => sql.raw(`select pg_sleep(30), ?::text -- ${mark}`, ["Ann"]),
+    within: async ({ sql }, mark) =>
+      sql.transaction(async (trx) => trx.raw(`select pg_sleep(30), ?::text -- ${mark}`, ["Ann"])),
+  };
+  for (const [name, query] of Object.entries(queries)) {
+    for (const end of ["server", "network"]) {
+      const mark = `${name}-${end}`;
+      const cable = await throughCable(t, watcher.url);
+      const database = openDatabase(cable.url);
+      const failed = query(database, mark).then(() => null, databaseFailure);
+      const pid = await running(mark);
+      if (end === "network") cable.cut();
+      // Of a client that is gone the server learns only when it answers.
+      await watcher.sql.raw("select pg_terminate_backend(?)", [pid]);
+      t.match(await failed, { code: "database.unreachable", retryable: true }, mark);
+      await database.close();
+    }
+  }
+});
+
+t.test("an error of a query does not repeat what was bound to it", async (t) => {
+  const { sql } = await freshDatabase(t);
+  const failed: unknown = await sql.raw("select no_such_column, ?::text", ["Ann"]).catch((error: unknown) => error);
+  t.ok(failed instanceof Error && failed.message.includes("no_such_column") && !failed.message.includes("Ann"));
+});
+
+t.test("a file that is missing is no lost connection", (t) => {
+  const missing = Object.assign(new Error("no such file"), { code: "ENOENT", syscall: "open" });
+  t.equal(databaseFailure(missing), missing);
+  t.end();
 });
