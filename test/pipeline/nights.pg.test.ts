@@ -74,6 +74,7 @@ t.test("I4 the same set again publishes an empty changeset", async (t) => {
     const outcome = await district.deliver(again);
     t.match(outcome, { outcome: "published", changeset: { counts: [] } });
     t.same(await district.changes(), []);
+    t.same((await district.plan()).parts, [], "nothing was planned either");
   }
   const records = await district.records("roster");
   t.equal(records.filter(({ name }) => name.endsWith("Change")).length, published, "no entity is written again");

@@ -94,25 +94,25 @@ t.test("I9 a delivery's range that has expired is asked for again, and is never 
     t.equal(await both, "published");
     t.same(await attempts(district), [1, 2]);
   });
+});
 
-  await t.test("while nobody can fill it nothing is published", async (t) => {
-    const district = await freshDistrict(t);
-    const first = await district.sample({ students });
-    await district.deliver(first.directory);
-    const delivery = await handOver(district, (await district.sample({ students, night: 2 })).directory);
-    await expire(district);
-    const forgotten = await district.system.landing.document(delivery, "report.json");
-    t.type(forgotten, "string");
-    await district.system.sql("deliveries").where({ id: delivery }).update({ files: "[]" });
-    const { outcome } = await withServices(district.system, async () =>
-      Promise.race([
-        outcomeOf(district.system, { district: district.id, delivery }),
-        sleep(1500, { outcome: "waiting" }),
-      ]),
-    );
-    t.not(outcome, "published");
-    await checkPublished(t, district, first.directory, "what was published stays");
-  });
+t.test("while nobody can fill an expired range nothing is published", async (t) => {
+  const district = await freshDistrict(t);
+  const first = await district.sample({ students });
+  await district.deliver(first.directory);
+  const delivery = await handOver(district, (await district.sample({ students, night: 2 })).directory);
+  await expire(district);
+  const forgotten = await district.system.landing.document(delivery, "report.json");
+  t.type(forgotten, "string");
+  await district.system.sql("deliveries").where({ id: delivery }).update({ files: "[]" });
+  const { outcome } = await withServices(district.system, async () =>
+    Promise.race([
+      outcomeOf(district.system, { district: district.id, delivery }),
+      sleep(1500, { outcome: "waiting" }),
+    ]),
+  );
+  t.not(outcome, "published");
+  await checkPublished(t, district, first.directory, "what was published stays");
 });
 
 type Cut = { readonly district: TestDistrict; readonly set: string };
