@@ -35,8 +35,6 @@ export function openDatabase(url: string, options: { readonly max?: number } = {
     connection: { connectionString: url, types: { getTypeParser }, application_name: "rollcall" },
     pool: { min: 0, max: options.max ?? 10 },
     acquireConnectionTimeout: 30_000,
-    // The query in an error's message keeps its placeholders: what is bound to them may be a person's.
-    compileSqlOnError: false,
     migrations: {
       directory: join(import.meta.dirname, "..", "..", "..", "migrations"),
       loadExtensions: [".ts"],
