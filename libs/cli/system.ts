@@ -36,6 +36,8 @@ export type Settings = {
   readonly dataDir: string;
   /** A PostgreSQL of one's own; null: an embedded one. */
   readonly databaseUrl: string | null;
+  /** How long to wait for the turn of this command, milliseconds; a minute unless given. */
+  readonly busyLimitMs?: number;
 };
 
 /** @throws AppError `config.invalid`. */
@@ -70,7 +72,7 @@ const clock: Clock = { now: () => Date.now() };
  * @throws AppError `database.start`, `database.unreachable`, `data.busy`.
  */
 export async function openSystem(settings: Settings, logger: Logger): Promise<System> {
-  const deadline = performance.now() + busyLimitMs;
+  const deadline = performance.now() + (settings.busyLimitMs ?? busyLimitMs);
   for (;;) {
     const server = settings.databaseUrl === null ? await startServer(settings.dataDir) : null;
     const database = openDatabase(settings.databaseUrl ?? server?.url ?? "");
@@ -136,11 +138,17 @@ async function openOn(about: {
       server === null ? "the PostgreSQL of DATABASE_URL" : `an embedded PostgreSQL in ${settings.dataDir}`,
     isUp: about.isUp,
     close: async () => {
-      await log.close();
-      await database.close();
-      await server?.stop();
+      // Each of them would keep the process alive, whatever became of the one before.
+      const ended = [await settled(log.close()), await settled(database.close()), await settled(server?.stop())];
+      const failed = ended.find((result) => result.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
     },
   };
+}
+
+async function settled(work: Promise<void> | undefined): Promise<PromiseSettledResult<void>> {
+  const [result] = await Promise.allSettled([work]);
+  return result;
 }
 
 /** Says to other commands that the services run here. @throws AppError `data.busy` when they run elsewhere. */
