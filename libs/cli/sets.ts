@@ -133,7 +133,7 @@ function sampleVerb(): Command {
         previousScenario: after,
       };
       const report = await writeSample(made);
-      const rows = Object.entries(report.rows).map(([file, count]) => `  ${file}: ${count} rows`);
+      const rows = Object.entries(report.files).map(([file, count]) => `  ${file}.csv: ${count} rows`);
       await answer(options, {
         text: [`wrote ${out}`, ...rows, `the ledger: ${report.ledger}`].join("\n"),
         json: report,
