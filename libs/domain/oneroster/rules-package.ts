@@ -114,13 +114,6 @@ export const packageRules = {
     message: "The set has no row at all.",
     remedy: "Check the export at the source: nothing is read from an empty set.",
   },
-  "pkg.file_name": {
-    severity: "warning",
-    section: zip,
-    tolerated: true,
-    message: "The file's name differs from the standard's in letter case or by a known misspelling.",
-    remedy: "Name the file exactly as the standard does.",
-  },
   "pkg.left_alone": {
     severity: "note",
     section: null,
