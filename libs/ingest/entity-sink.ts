@@ -8,7 +8,7 @@ import { type Entity, descriptions } from "../domain/oneroster/entities.ts";
 import { type EntityType, entityTypes } from "../domain/oneroster/entity-types.ts";
 import { RangeHash } from "../domain/range-hash.ts";
 import type { NewRecord, TopicWriter } from "../ports.ts";
-import type { RowPlace, SetSink } from "./judge-file.ts";
+import type { DeleteReason, RowPlace, SetSink } from "./judge-file.ts";
 
 const recordsPerAppend = 2000;
 
@@ -57,8 +57,8 @@ export class EntitySink implements SetSink {
       this.#put({ type: entity.type, sourcedId: entity.sourcedId, said: "content" }, value, place);
   }
 
-  absent(type: EntityType, sourcedId: SourcedId, place: RowPlace): void {
-    this.#put({ type, sourcedId, said: "absent" }, this.#absent.encode({ reason: "tobedeleted" }), place);
+  absent(type: EntityType, sourcedId: SourcedId, reason: DeleteReason, place: RowPlace): void {
+    this.#put({ type, sourcedId, said: "absent" }, this.#absent.encode({ reason }), place);
   }
 
   unknown(type: EntityType, sourcedId: SourcedId, rule: FindingCode, place: RowPlace): void {

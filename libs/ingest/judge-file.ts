@@ -18,6 +18,9 @@ import type { Semantics } from "./semantics.ts";
 import { Forest } from "./forest.ts";
 import { mark, RowHash, type TypeState } from "./type-state.ts";
 
+/** The status by which a row deletes. */
+export type DeleteReason = (RowResult & { readonly outcome: "delete" })["reason"];
+
 /** Where in the set something stands. */
 export type RowPlace = { readonly file: string; readonly line: number };
 
@@ -27,7 +30,8 @@ export type RowPlace = { readonly file: string; readonly line: number };
  */
 export interface SetSink {
   content(entity: Entity, place: RowPlace): void;
-  absent(type: EntityType, sourcedId: SourcedId, place: RowPlace): void;
+  /** `reason` is the status of the row. */
+  absent(type: EntityType, sourcedId: SourcedId, reason: DeleteReason, place: RowPlace): void;
   /** A refused row has this key, or rows of this key differ; `rule` is the finding's code. */
   unknown(type: EntityType, sourcedId: SourcedId, rule: FindingCode, place: RowPlace): void;
   /** Awaited after every batch of some hundred rows. */
@@ -132,7 +136,7 @@ export class FileJudge implements RowSink {
       case "entity":
         return this.#entity(result, cells, line);
       case "delete":
-        return this.#delete(result.sourcedId, cells, line);
+        return this.#delete(result, cells, line);
       case "reject":
         return this.#reject(result.sourcedId, this.#why, line);
       default:
@@ -211,10 +215,11 @@ export class FileJudge implements RowSink {
     else this.#forest.add(entity, entry, line);
   }
 
-  #delete(sourcedId: SourcedId, cells: readonly string[], line: number): void {
+  #delete(result: RowResult & { readonly outcome: "delete" }, cells: readonly string[], line: number): void {
+    const { sourcedId, reason } = result;
     if (this.#admit(sourcedId, mark.deleted, cells, line) < 0) return;
     this.tally.deletes++;
-    this.#options.sink.absent(this.#type, sourcedId, { file: this.#options.file, line });
+    this.#options.sink.absent(this.#type, sourcedId, reason, { file: this.#options.file, line });
   }
 
   /** @returns the entry of a row that is the first of its key, -1 when the row repeats or contradicts an earlier one. */

@@ -16,8 +16,8 @@ export class RecordingSink implements SetSink {
     this.standing.set(entityKey(entity.type, entity.sourcedId), { says: "content", entity });
   };
 
-  absent: SetSink["absent"] = (type, sourcedId, { file, line }) => {
-    this.calls.push(`absent ${type} ${sourcedId} ${file}:${line}`);
+  absent: SetSink["absent"] = (type, sourcedId, reason, { file, line }) => {
+    this.calls.push(`absent ${type} ${sourcedId} ${reason} ${file}:${line}`);
     this.standing.set(entityKey(type, sourcedId), { says: "absent", entity: null });
   };
 
