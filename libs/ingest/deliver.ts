@@ -158,6 +158,9 @@ async function recordDelivery(
   const { district, source, policy, files } = received;
   const now = new Date(context.clock.now());
   return context.sql.transaction(async (trx) => {
+    // Landing takes its time: another source may have come first meanwhile, and none may come between check and insert.
+    await trx("districts").where({ id: district }).forNoKeyUpdate().first("id");
+    await refuseSecondSource(trx, district, source);
     await trx("sources").insert({ district, id: source, kind: "files" }).onConflict(["district", "id"]).ignore();
     const [counted]: { last_sequence: number }[] = await trx("sources")
       .where({ district, id: source })

@@ -1,0 +1,69 @@
+// Receiving and reading: what the records of a delivery say, what a second reading may change, who may deliver.
+
+import t from "tap";
+
+import { type DeliveryId, parseSourceId, type SourceId } from "../../libs/domain/ids.ts";
+import { deliver, receive } from "../../libs/ingest/deliver.ts";
+import type { Landing } from "../../libs/ports.ts";
+import { freshDistrict, type TestDistrict } from "../support/pipeline.ts";
+
+const fixture = (name: string): string => new URL(`../fixtures/${name}`, import.meta.url).pathname;
+
+const sourceNamed = (id: string): SourceId => {
+  const source = parseSourceId(id);
+  if (source === null) throw new Error(`${id} is no source id`);
+  return source;
+};
+const files = sourceNamed("files");
+const { signal } = new AbortController();
+
+async function handOver({ system, id }: TestDistrict, path: string): Promise<DeliveryId> {
+  return (await deliver(system, { district: id, source: files, path, signal })).id;
+}
+
+t.test("a record of what is absent says by which status its row deletes", async (t) => {
+  const district = await freshDistrict(t);
+  await handOver(district, fixture("v11-delta-inactive"));
+  const old = district.edited(fixture("v11-delta-inactive"), {
+    "enrollments.csv": (text) => text.replace("inactive", "tobedeleted"),
+  });
+  await handOver(district, old);
+  const absent = (await district.records("entities")).filter(({ name }) => name === "rollcall.entity.Absent");
+  t.match(absent, [
+    { key: '["enrollment","e3"]', value: { reason: "inactive" } },
+    { key: '["enrollment","e3"]', value: { reason: "tobedeleted" } },
+  ]);
+  t.equal(absent.length, 2);
+});
+
+/** A landing that stores nothing before as many files have come as are expected. */
+function landingTogether(landing: Landing, expected: number): Landing {
+  let come = 0;
+  let open = (): void => undefined;
+  const all = new Promise<void>((resolve) => (open = resolve));
+  return {
+    put: async (name, content) => {
+      if (++come === expected) open();
+      await all;
+      return landing.put(name, content);
+    },
+    open: (sha256) => landing.open(sha256),
+    putDocument: (delivery, name, text) => landing.putDocument(delivery, name, text),
+    document: (delivery, name) => landing.document(delivery, name),
+  };
+}
+
+t.test("of two sources that deliver a district's first sets at once, one is refused", async (t) => {
+  const { system, id } = await freshDistrict(t);
+  const context = { ...system, landing: landingTogether(system.landing, 2) };
+  const path = fixture("v11-bulk");
+  const both = ["north", "south"].map((name) => receive(context, { district: id, source: sourceNamed(name), path }));
+  const results = await Promise.allSettled(both);
+  t.equal(results.filter(({ status }) => status === "fulfilled").length, 1);
+  t.match(
+    results.find(({ status }) => status === "rejected"),
+    { reason: { code: "source.second" } },
+  );
+  t.equal((await system.sql("deliveries").select("id")).length, 1);
+  t.equal((await system.sql("sources").select("id")).length, 1);
+});
