@@ -7,6 +7,7 @@ import { exitCodes, fail } from "./command.ts";
 import { demoVerb } from "./demo.ts";
 import { districtVerbs } from "./districts.ts";
 import { planVerbs } from "./plans.ts";
+import { resumeVerb } from "./resume.ts";
 import { setVerbs } from "./sets.ts";
 import { upVerb } from "./up.ts";
 
@@ -16,7 +17,7 @@ const program = new Command("rollcall")
   .description("OneRoster deliveries in, exact roster changes out.")
   .showHelpAfterError("(add --help for the arguments and an example)")
   .exitOverride();
-for (const verb of [upVerb(), ...setVerbs(), ...districtVerbs(), ...planVerbs(), demoVerb()])
+for (const verb of [upVerb(), ...setVerbs(), ...districtVerbs(), ...planVerbs(), resumeVerb(), demoVerb()])
   program.addCommand(verb.exitOverride().showHelpAfterError("(add --help for the arguments and an example)"));
 
 try {

@@ -2,8 +2,9 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { waitsForRange } from "../../services/diff/refills.ts";
+import type { DistrictId } from "../domain/ids.ts";
 import type { Count, PlanPart } from "../records.ts";
+import { watchStops } from "./stops.ts";
 import type { System } from "./system.ts";
 
 const pollMs = 50;
@@ -65,9 +66,12 @@ function totals(parts: readonly PlanPart[]): ReadonlyMap<string, number> {
 /** Waits until a delivery is published, held or stopped. */
 export async function outcomeOf(
   system: System,
-  { district, delivery }: { readonly district: string; readonly delivery: string },
+  { district, delivery }: { readonly district: DistrictId; readonly delivery: string },
 ): Promise<Outcome> {
+  const whyStopped = await watchStops(system, district);
   for (;;) {
+    // Asked first: work that stops after this delivery was published says nothing of it.
+    const stopped = await whyStopped();
     const planned: { readonly version: number; readonly verdict: string } | undefined = await system
       .sql("plans")
       .where({ district, delivery })
@@ -80,7 +84,6 @@ export async function outcomeOf(
         return { delivery, outcome, reason: plan?.cause ?? null, plan, changeset };
       }
     }
-    const stopped = await stoppedReason(system, district);
     if (stopped !== null) return { delivery, outcome: "stopped", reason: stopped, plan: null, changeset: null };
     await sleep(pollMs);
   }
@@ -99,16 +102,6 @@ export async function publishedChangeset(
   return row?.state === "published" ? { number: row.number, counts: row.counts } : null;
 }
 
-async function stoppedReason(system: System, district: string): Promise<string | null> {
-  const row: { readonly reason: string } | undefined = await system
-    .sql("work")
-    .where({ consumer: "diff", district, state: "stopped" })
-    .whereNot({ reason: waitsForRange })
-    .orderBy("id")
-    .first("reason");
-  return row?.reason ?? null;
-}
-
 /** Counts in words: `user 3 created, 1 deleted`. */
 export function countsText(counts: readonly Count[]): string {
   if (counts.length === 0) return "  nothing changed";
@@ -122,28 +115,48 @@ export function outcomeText({ delivery, outcome, reason, plan, changeset }: Outc
   const lines = [`${delivery}: ${outcome}${reason === null ? "" : ` (${reason})`}`];
   if (changeset !== null) lines.push(`changeset ${changeset.number}`, countsText(changeset.counts));
   if (plan !== null && outcome === "held") lines.push(planText(plan));
+  if (outcome === "stopped")
+    lines.push(`  to let it go on:  rollcall resume ${delivery.slice(0, delivery.indexOf("."))}`);
   return lines.join("\n");
 }
 
-/** A plan in a few lines, with what to do about it. */
+/** A plan in a few lines, with what to do about it. Of an open plan what waits now, not what was planned. */
 export function planText(plan: PlanView): string {
-  const lines = [
-    `plan ${plan.version} of ${plan.delivery}: ${plan.state}, ${plan.verdict}${plan.cause === null ? "" : `, ${plan.cause}`}`,
-  ];
-  for (const part of plan.parts) {
-    // What an open plan does not hold went out with its changeset.
-    if (plan.state === "open" && part.held === 0 && part.op !== "dangling") continue;
-    const held = part.held === 0 ? "" : `, ${part.held} held (${part.causes.join(", ")})`;
-    const why = part.op === "dangling" ? ` (${part.causes.join(", ")})` : held;
-    lines.push(`  ${part.type}: ${part.count} ${part.op}${why}`);
-  }
-  if (plan.state !== "open") return lines.join("\n");
+  const head = `plan ${plan.version} of ${plan.delivery}: ${plan.state}, ${plan.verdict}${plan.cause === null ? "" : `, ${plan.cause}`}`;
+  const isOpen = plan.state === "open";
+  const parts = plan.parts.filter(({ op }) => !isOpen || op === "dangling").map(partText);
+  return [head, ...(isOpen ? heldLines(plan) : []), ...parts, ...(isOpen ? remedyLines(plan) : [])].join("\n");
+}
+
+function partText({ type, op, count, held, causes }: PlanPart): string {
+  const why = causes.length === 0 ? "" : ` (${causes.join(", ")})`;
+  return `  ${type}: ${count} ${op}${op === "dangling" ? why : held === 0 ? "" : `, ${held} held${why}`}`;
+}
+
+/** What waits now, a line per type in the order of the plan; counts by op only where the whole is decided as a whole. */
+function heldLines({ held, parts, verdict }: PlanView): readonly string[] {
+  return heldTypes({ held, parts }).map((type) => {
+    const ofType = parts.filter((part) => part.type === type && part.held > 0);
+    const causes = [...new Set(ofType.flatMap((part) => part.causes))];
+    const ops = verdict === "hold-all" ? ofType.map(({ op, count }) => `${count} ${op}`) : [];
+    const why = [...ops, ...causes];
+    return `  ${type}: ${held[type] ?? 0} held${why.length === 0 ? "" : ` (${why.join(", ")})`}`;
+  });
+}
+
+function heldTypes({ held, parts }: Pick<PlanView, "held" | "parts">): readonly string[] {
+  const planned = new Set(parts.map(({ type }) => type));
+  return [...planned, ...Object.keys(held)].filter(
+    (type, at, all) => (held[type] ?? 0) > 0 && all.indexOf(type) === at,
+  );
+}
+
+function remedyLines(plan: PlanView): readonly string[] {
+  if (heldTypes(plan).length === 0) return ["nothing of it waits for a decision"];
   const cause = plan.cause === null ? "" : ` --cause ${plan.cause}`;
-  const held = Object.entries(plan.held).map(([type, count]) => `${count} ${type}`);
-  lines.push(
-    `held since ${plan.since}: ${held.join(", ")}`,
+  return [
+    `held since ${plan.since}`,
     `  to let it go out:  rollcall approve ${plan.district} ${plan.version}${cause}`,
     `  to keep it back:   rollcall reject ${plan.district} ${plan.version}`,
-  );
-  return lines.join("\n");
+  ];
 }

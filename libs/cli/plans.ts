@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { Command, InvalidArgumentError } from "commander";
 
+import { unreachable } from "../domain/assert.ts";
 import type { DistrictId } from "../domain/ids.ts";
 import { entityTypes, isEntityType } from "../domain/oneroster/entity-types.ts";
 import { AppError } from "../errors.ts";
@@ -15,6 +16,7 @@ import { changesetRanges, changesOf, changeText, knownDistrict } from "./changes
 import { answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
 import { type ChangesetView, countsText, type PlanView, planText, planView, publishedChangeset } from "./outcome.ts";
 import { withServices } from "./services.ts";
+import { unfinishedChangeset, watchStops } from "./stops.ts";
 import type { System } from "./system.ts";
 
 const pollMs = 50;
@@ -69,7 +71,7 @@ function decisionVerb(verdict: "approve" | "reject"): Command {
         };
         await withServices(system, async () => {
           const decided = await decide(system, district, made);
-          await answer(options, { text: decidedText(decided), json: decided, exitCode: exitCodeOf(decided) });
+          await answer(options, { text: decidedText(decided, district), json: decided, exitCode: exitCodeOf(decided) });
         });
       });
     });
@@ -82,7 +84,8 @@ function version(text: string): number {
 
 type Decided = {
   readonly decision: string;
-  readonly outcome: "applied" | "refused";
+  /** stopped: it is not carried out to its end, because the district's work has stopped. */
+  readonly outcome: "applied" | "refused" | "stopped";
   readonly reason: string | null;
   readonly plan: PlanView | null;
   readonly changeset: ChangesetView | null;
@@ -102,6 +105,7 @@ export async function decide(
 ): Promise<Decided> {
   const decision = randomUUID();
   const before = await publishedChangeset(system, { district, plan: made.version });
+  const whyStopped = await watchStops(system, district);
   const value = system.records.encode("rollcall.control.Decision", {
     decision,
     district,
@@ -112,31 +116,57 @@ export async function decide(
     tx.append(controlTopics.decisions.name, [{ key: controlKey(district), value }]);
     await Promise.resolve();
   });
+  const end = await endOfDecision(system, { district, decision, whyStopped });
+  const plan = await planView(system, district, made.version);
+  const newest = await publishedChangeset(system, { district, plan: made.version });
+  const isNew = end.outcome === "applied" && (newest?.number ?? 0) > (before?.number ?? 0);
+  return { decision, ...end, plan, changeset: isNew ? newest : null };
+}
+
+/**
+ * Waits until a decision was taken up and nothing of the district is half published, or its work has stopped.
+ * An approval may begin no changeset, when a policy that was changed since now holds the whole plan.
+ */
+async function endOfDecision(
+  system: System,
+  {
+    district,
+    decision,
+    whyStopped,
+  }: { readonly district: DistrictId; readonly decision: string; readonly whyStopped: () => Promise<string | null> },
+): Promise<Pick<Decided, "outcome" | "reason">> {
   for (;;) {
+    // Asked first: work that stops after the decision was taken up says nothing of the decision.
+    const stopped = await whyStopped();
     const row: Pick<Decided, "outcome" | "reason"> | undefined = await system
       .sql("decisions")
       .where({ id: decision })
       .first("outcome", "reason");
-    const changeset = await publishedChangeset(system, { district, plan: made.version });
-    const isThrough =
-      made.verdict === "reject" || row?.outcome === "refused" || (changeset?.number ?? 0) > (before?.number ?? 0);
-    if (row !== undefined && isThrough) {
-      const plan = await planView(system, district, made.version);
-      const published = made.verdict === "approve" && row.outcome === "applied" ? changeset : null;
-      return { decision, outcome: row.outcome, reason: row.reason, plan, changeset: published };
-    }
+    if (row?.outcome === "refused") return row;
+    if (row !== undefined && (await unfinishedChangeset(system, district)) === null) return row;
+    if (stopped !== null) return { outcome: "stopped", reason: stopped };
     await sleep(pollMs);
   }
 }
 
 function exitCodeOf({ outcome }: Decided): number {
-  return outcome === "applied" ? exitCodes.done : exitCodes.refused;
+  switch (outcome) {
+    case "applied":
+      return exitCodes.done;
+    case "refused":
+      return exitCodes.refused;
+    case "stopped":
+      return exitCodes.failed;
+    default:
+      return unreachable(outcome);
+  }
 }
 
-function decidedText({ outcome, reason, plan, changeset }: Decided): string {
-  const lines = [outcome === "applied" ? "done" : `refused: ${reason ?? ""}`];
+function decidedText({ outcome, reason, plan, changeset }: Decided, district: string): string {
+  const lines = [outcome === "applied" ? "done" : `${outcome}: ${reason ?? ""}`];
   if (changeset !== null) lines.push(`changeset ${changeset.number}`, countsText(changeset.counts));
-  if (plan?.state === "open") lines.push(planText(plan));
+  if (outcome === "stopped") lines.push(`  to let it go on:  rollcall resume ${district}`);
+  else if (plan?.state === "open") lines.push(planText(plan));
   return lines.join("\n");
 }
 

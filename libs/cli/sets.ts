@@ -120,7 +120,6 @@ function sampleVerb(): Command {
     .addOption(new Option("--scenario <name>", "what happens in this night").choices(scenarios).default("normal"))
     .addOption(new Option("--after <name>", "what happened in the night before").choices(scenarios).default("normal"))
     .action(async ({ out, oneroster, after, ...options }: SampleFlags) => {
-      await mkdir(out, { recursive: true });
       const { students, night, seed, mode, scenario } = options;
       const made = {
         directory: out,
@@ -168,9 +167,18 @@ function templatesVerb(): Command {
     .option("--auto-registration", "with the files that automatic registration needs")
     .action(async ({ out, oneroster, autoRegistration, ...options }: TemplateFlags) => {
       const files = templates(oneroster, { autoRegistration: autoRegistration === true });
-      await mkdir(out, { recursive: true });
-      for (const { name, text } of files) await writeFile(join(out, name), text);
+      await writeTemplates(out, files);
       const names = files.map((file) => file.name);
       await answer(options, { text: `wrote ${names.length} files to ${out}`, json: { directory: out, files: names } });
     });
+}
+
+/** @throws AppError `sample.io`. */
+async function writeTemplates(out: string, files: ReturnType<typeof templates>): Promise<void> {
+  try {
+    await mkdir(out, { recursive: true });
+    for (const { name, text } of files) await writeFile(join(out, name), text);
+  } catch (cause) {
+    throw new AppError("sample.io", { message: `writing the templates to ${out}`, cause });
+  }
 }

@@ -86,7 +86,7 @@ export async function openSystem(settings: Settings, logger: Logger): Promise<Sy
       await server?.stop();
       // The server of a command that is just ending goes with it: the next one is ours.
       const isLeaving = server?.owned === false && isAppError(databaseFailure(error), "database.unreachable");
-      if (!isLeaving || performance.now() > deadline) throw databaseFailure(error);
+      if (!isLeaving || performance.now() > deadline) throw openingFailure(error);
     }
     await database.close();
     if (performance.now() > deadline)
@@ -95,8 +95,27 @@ export async function openSystem(settings: Settings, logger: Logger): Promise<Sy
   }
 }
 
+/** A URL that leads to no server, or to one that does not let us in, told as what it is; its text is not repeated. */
+function openingFailure(cause: unknown): unknown {
+  const error = databaseFailure(cause);
+  if (!(error instanceof Error) || error instanceof AppError) return error;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN")
+    return new AppError("database.unreachable", { message: "the host of DATABASE_URL has no address", cause });
+  // Classes of SQLSTATE: 28 the user is not let in, 3D there is no such database.
+  if (!/^(?:28|3D)[0-9A-Z]{3}$/u.test(code)) return error;
+  return new AppError("config.invalid", {
+    message: "the server of DATABASE_URL does not let this user in, or has no such database",
+    cause,
+  });
+}
+
 async function startServer(dataDir: string): Promise<RunningPostgres> {
-  await mkdir(dataDir, { recursive: true });
+  try {
+    await mkdir(dataDir, { recursive: true });
+  } catch (cause) {
+    throw new AppError("database.start", { message: `the data folder ${dataDir} cannot be made`, cause });
+  }
   return startPostgres({ dataDir: await reachableDataDir(join(dataDir, "postgres")) });
 }
 
