@@ -85,7 +85,8 @@ function judged(
 /** Tells of everything beside the files of the standard. */
 function noteSet(set: DeliveredSet, log: FindingLog): void {
   for (const note of set.notes) {
-    if (note.code === "zip.root") log.ofFile(note.file).add("zip.folder", null);
+    if (note.code === "pkg.litter") log.ofFile(null).add("pkg.litter", null);
+    else if (note.code === "zip.root") log.ofFile(note.file).add("zip.folder", null);
     else if (note.suggestion === null) log.ofFile(note.file).add("pkg.unknown_file", null);
     else {
       log.ofFile(note.file).add("pkg.unknown_file", null, null, {

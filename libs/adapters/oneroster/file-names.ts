@@ -19,6 +19,20 @@ export function isLitter(path: string): boolean {
   return parts.includes("__MACOSX") || name.startsWith("._") || litter.has(name.toLowerCase());
 }
 
+// Controls; what only formats, such as marks that turn the direction of writing; halves of characters; line separators.
+const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * A name as it may be stored and shown: what a terminal would obey, or a database refuse (U+0000), is written as an
+ * escape, such as `\u0000`.
+ */
+export function printable(name: string): string {
+  return name.replaceAll(unprintable, (character) => {
+    const code = (character.codePointAt(0) ?? 0).toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+  });
+}
+
 /**
  * The known name that an unknown one was probably meant to be, or null: another letter case, a second extension,
  * a copy's number, or up to two letters off.

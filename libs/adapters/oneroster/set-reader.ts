@@ -1,17 +1,19 @@
 // Opens a set as it was delivered: a folder or a zip with CSV files at its root.
 // It keeps true: nothing outside the folder or zip is ever opened; no entry is held whole in memory; what is not one
-// file of OneRoster under its exact name is noted and left alone; an archive that cannot be trusted is refused.
+// file of OneRoster under its exact name is noted and left alone; an archive that cannot be trusted is refused; a stream
+// does nothing, and so cannot fail, before it is read; a name that a stranger chose is told with its unprintable
+// characters escaped.
 
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type Readable, Transform } from "node:stream";
+import { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 
 import { type Entry, openPromise, type ZipFile } from "yauzl";
 
 import { AppError } from "../../errors.ts";
-import { isLitter, knownNames, nearestName } from "./file-names.ts";
+import { isLitter, knownNames, nearestName, printable } from "./file-names.ts";
 
 /** One file of the set. `open` may be called again: each call reads from the beginning. */
 export type SetEntry = {
@@ -22,8 +24,12 @@ export type SetEntry = {
   open(): Promise<Readable>;
 };
 
-/** What was seen beside the files of the standard. `suggestion` is the name that was probably meant. */
+/**
+ * What was seen beside the files of the standard; names are printable. `suggestion` is the name that was probably meant.
+ * All that operating systems left behind is one note, for nobody can do anything about a single one of those files.
+ */
 export type SetNote =
+  | { readonly code: "pkg.litter" }
   | { readonly code: "zip.root"; readonly file: string }
   | { readonly code: "pkg.unknown_file"; readonly file: string; readonly suggestion: string | null };
 
@@ -73,17 +79,47 @@ async function openFolder(path: string): Promise<DeliveredSet> {
   for (const name of names.filter((candidate) => knownNames.has(candidate)).toSorted()) {
     const file = join(path, name);
     const { size } = await stat(file);
-    entries.push({ name, bytes: size, open: () => Promise.resolve(createReadStream(file)) });
+    entries.push({ name, bytes: size, open: () => Promise.resolve(streamOf(folderBytes(file, name))) });
   }
   const others = listed.filter((entry) => !(entry.isFile() && knownNames.has(entry.name))).map((entry) => entry.name);
-  return { entries, otherNames: others, notes: others.toSorted().flatMap(noteOn), close: () => undefined };
+  return { entries, ...besideOf(others), close: () => undefined };
 }
 
-function noteOn(file: string): SetNote[] {
+/**
+ * A stream over bytes that are not asked for before it is read. One that began by itself could fail while whoever
+ * opened it still prepares a place for the bytes, and an error that nobody listens for ends the process.
+ */
+function streamOf(bytes: AsyncGenerator<Uint8Array, void, undefined>): Readable {
+  return Readable.from(bytes, { objectMode: false });
+}
+
+/** The bytes of a file; fails with `set.unreadable` when they cannot be read. */
+async function* folderBytes(path: string, name: string): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    for await (const chunk of createReadStream(path)) {
+      const bytes: Buffer = chunk;
+      yield bytes;
+    }
+  } catch (cause) {
+    throw unreadable(`the file ${name} may not be read, or not to its end`, cause);
+  }
+}
+
+/** What is said of the files beside those of the standard. */
+function besideOf(paths: readonly string[]): Pick<DeliveredSet, "otherNames" | "notes"> {
+  const told = paths.filter((path) => !isLitter(path));
+  const litter: SetNote[] = told.length < paths.length ? [{ code: "pkg.litter" }] : [];
+  return {
+    otherNames: told.map((path) => printable(basename(path))),
+    notes: [...told.toSorted().map(noteOn), ...litter],
+  };
+}
+
+function noteOn(file: string): SetNote {
   const name = basename(file);
   // A link or folder may have the right name; then there is nothing to suggest.
-  const silent = isLitter(file) || knownNames.has(name);
-  return [{ code: "pkg.unknown_file", file, suggestion: silent ? null : nearestName(name) }];
+  const suggestion = knownNames.has(name) ? null : nearestName(name);
+  return { code: "pkg.unknown_file", file: printable(file), suggestion };
 }
 
 async function openZip(path: string, limits: SetLimits): Promise<DeliveredSet> {
@@ -107,18 +143,19 @@ async function listZip(zip: ZipFile, limits: SetLimits): Promise<DeliveredSet> {
     throw unreadable("the zip has its CSV files in several or nested folders, so that it is not clear which are meant");
   }
   const others = files.filter((entry) => !known.includes(entry)).map((entry) => entry.fileName);
-  const root: SetNote[] = folder === "" ? [] : [{ code: "zip.root", file: folder }];
+  const root: SetNote[] = folder === "" ? [] : [{ code: "zip.root", file: printable(folder) }];
+  const { otherNames, notes } = besideOf(others);
   let open = true;
   return {
     entries: known
       .map((entry) => ({
         name: basename(entry.fileName),
         bytes: entry.uncompressedSize,
-        open: () => openEntry(zip, entry),
+        open: () => Promise.resolve(streamOf(entryBytes(zip, entry))),
       }))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    otherNames: others.map((name) => basename(name)),
-    notes: [...root, ...others.toSorted().flatMap(noteOn)],
+    otherNames,
+    notes: [...root, ...notes],
     close: () => {
       if (open) zip.close();
       open = false;
@@ -133,12 +170,12 @@ async function checkedEntries(zip: ZipFile, limits: SetLimits): Promise<readonly
   let total = 0;
   try {
     for await (const entry of zip.eachEntry()) {
-      if (names.has(entry.fileName)) throw unreadable(`the zip has two entries named ${entry.fileName}`);
+      if (names.has(entry.fileName)) throw unreadable(`the zip has two entries named ${printable(entry.fileName)}`);
       names.add(entry.fileName);
       if (entry.fileName.endsWith("/")) continue;
       total += entry.uncompressedSize;
       const fault = faultOf(entry, limits);
-      if (fault !== null) throw unreadable(`the zip's entry ${entry.fileName} ${fault}`);
+      if (fault !== null) throw unreadable(`the zip's entry ${printable(entry.fileName)} ${fault}`);
       files.push(entry);
     }
   } catch (cause) {
@@ -166,23 +203,18 @@ function faultOf(entry: Entry, limits: SetLimits): string | null {
   return null;
 }
 
-/** The unpacked bytes; the stream fails with `set.unreadable` when they are not those that were packed. */
-async function openEntry(zip: ZipFile, entry: Entry): Promise<Readable> {
-  const damaged = (cause?: unknown): AppError => unreadable(`the zip's entry ${entry.fileName} is damaged`, cause);
-  const packed = await zip.openReadStreamPromise(entry).catch((cause: unknown) => {
-    throw damaged(cause);
-  });
+/** The unpacked bytes; fails with `set.unreadable` when they are not those that were packed. */
+async function* entryBytes(zip: ZipFile, entry: Entry): AsyncGenerator<Buffer, void, undefined> {
+  const sentence = `the zip's entry ${printable(entry.fileName)} is damaged`;
   let sum = 0;
-  const checked = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      sum = crc32(chunk, sum);
-      done(null, chunk);
-    },
-    flush(done) {
-      done(sum === entry.crc32 >>> 0 ? null : damaged());
-    },
-  });
-  packed.on("error", (cause) => checked.destroy(damaged(cause)));
-  checked.on("close", () => packed.destroy());
-  return packed.pipe(checked);
+  try {
+    for await (const chunk of await zip.openReadStreamPromise(entry)) {
+      const bytes: Buffer = chunk;
+      sum = crc32(bytes, sum);
+      yield bytes;
+    }
+  } catch (cause) {
+    throw unreadable(sentence, cause);
+  }
+  if (sum !== entry.crc32 >>> 0) throw unreadable(sentence);
 }

@@ -120,6 +120,14 @@ export const packageRules = {
     message: "The file belongs to a part of OneRoster that is recognised and not read.",
     remedy: "Nothing is needed.",
   },
+  "pkg.litter": {
+    severity: "note",
+    section: zip,
+    tolerated: true,
+    message:
+      "The set contains files that an operating system or a tool left behind, such as __MACOSX; they are ignored.",
+    remedy: "Nothing is needed.",
+  },
   "pkg.manifest_missing": {
     severity: "error",
     section: manifest,
