@@ -53,6 +53,12 @@ export const errorRegister = {
     retryable: false,
     remedy: "Nothing: the range is asked for again and the district goes on when it is there.",
   },
+  "delivery.unfillable": {
+    message: "filling the range of a delivery again",
+    status: 409,
+    retryable: false,
+    remedy: "What landing holds of the delivery is refused when read again. Deliver the set once more.",
+  },
   "delivery.unknown": {
     message: "looking up the delivery",
     status: 404,

@@ -235,6 +235,12 @@ export async function readUnread(
   });
 }
 
+/** Ends a delivery that was received and that no further try can read. */
+export async function refuseUnread({ sql, clock }: IngestContext, id: DeliveryId, refusal: string): Promise<void> {
+  const decided = { state: "refused", refusal, decided_at: new Date(clock.now()) };
+  await sql("deliveries").where({ id, state: "received" }).update(decided);
+}
+
 type Place = { readonly writer: TopicWriter; readonly lease: Lease; readonly topic: string };
 
 /** Works as the only writer of the district's entities. */
