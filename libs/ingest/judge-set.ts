@@ -137,7 +137,11 @@ async function readManifest(entry: SetEntry, log: FindingLog): Promise<Manifest 
   const result = parseManifest(rows);
   for (const made of result.findings) log.take(made);
   if (reading.summary().bom) log.ofFile(manifestName).add("csv.bom", null);
-  return result.outcome === "refused" ? new Refusal(result.refusal) : result;
+  if (result.outcome !== "refused") return result;
+  const shape = reading.shape();
+  if (shape === null) return new Refusal(result.refusal);
+  log.ofFile(manifestName).add(shape.code, 1);
+  return new Refusal(`${manifestName} ${shape.clause}.`);
 }
 
 async function versionOfFiles(entries: readonly SetEntry[], log: FindingLog): Promise<Version | Refusal> {
@@ -196,7 +200,12 @@ async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog
 
 function refusalOf(judge: SetJudge, policy: Policy, log: FindingLog, types: Verdict["types"]): string | null {
   if (judge.refusals.length > 0) return judge.refusals[0] ?? null;
-  if (Object.values(types).every((type) => type.derived || type.rows === 0)) {
+  const own = Object.values(types).filter((type) => !type.derived);
+  if (own.every((type) => type.entities + type.deletes === 0)) {
+    // However few rows it has: a set that says nothing changes nothing, and who sent it should know.
+    if (judge.shape !== null) return `No row of the set can be read: ${judge.shape}.`;
+    const rows = own.reduce((sum, type) => sum + type.rows, 0);
+    if (rows > 0) return `No row of the set can be used: all ${rows} are refused.`;
     log.ofFile(null).add("pkg.empty", null);
     return "The set has no row at all.";
   }

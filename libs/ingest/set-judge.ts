@@ -1,7 +1,7 @@
 // The files of one set, judged one after the other, with what later files need to know of earlier ones.
 // It keeps true that a file which is there but cannot be read suspends deletion by absence, and never counts as empty.
 
-import { CsvReading } from "../adapters/oneroster/csv.ts";
+import { CsvReading, type CsvSummary } from "../adapters/oneroster/csv.ts";
 import type { CsvRow, ScanLimits } from "../adapters/oneroster/record-scanner.ts";
 import type { SetEntry } from "../adapters/oneroster/set-reader.ts";
 import type { Taken } from "../domain/delivery.ts";
@@ -46,6 +46,8 @@ export class SetJudge {
   #primaryOrg: Column | null = null;
   /** Sentences that refuse the set, in the order in which they were found. */
   readonly refusals: string[] = [];
+  /** What the first file is that cannot be read because it is something else: a clause about it; null when none is. */
+  shape: string | null = null;
   unjudgedReferences = 0;
 
   constructor(options: SetJudgeOptions) {
@@ -64,16 +66,18 @@ export class SetJudge {
     const reading = new CsvReading(await entry.open(), limits);
     const batches = reading.batches();
     const first = await firstBatch(batches);
-    const header = this.#header(first[0], type, findings);
+    const header = this.#header(first[0], type, findings, reading);
+    if (header === null) this.#nameShape(entry.name, reading);
     const mode = this.#takenOf(type);
     let tally: Tally;
     if (header === null) tally = await unreadRows(first, batches);
     else tally = await this.#rows({ entry, type, header, mode, findings, first: first.slice(1), batches });
-    const { bytes, sha256, bom, bareLineFeed, unreadableFrom } = reading.summary();
+    const summary = reading.summary();
+    const { bytes, sha256, unreadableFrom } = summary;
     tally.complete = header !== null && unreadableFrom === null;
-    if (bom) findings.add("csv.bom", null);
-    if (bareLineFeed) findings.add("csv.line_end", null);
-    const headerOnly = tally.rows === 0;
+    tellSummary(summary, findings);
+    // A file that is something else may be one endless line to us: that is no header without rows.
+    const headerOnly = tally.rows === 0 && (header !== null || reading.shape() === null);
     if (headerOnly) findings.add("table.no_rows", null);
     this.#conclude(type, tally, mode, headerOnly);
     this.#judgeShare(entry.name, type, tally);
@@ -105,13 +109,24 @@ export class SetJudge {
     return this.#judged.get(type)?.headerOnly ?? false;
   }
 
-  #header(row: CsvRow | undefined, type: EntityType, findings: FileFindings): CompiledHeader | null {
+  #header(
+    row: CsvRow | undefined,
+    type: EntityType,
+    findings: FileFindings,
+    reading: CsvReading,
+  ): CompiledHeader | null {
     if (row === undefined || (row.fault !== null && row.fault !== "csv.utf8")) {
-      findings.add("table.header_missing", row?.line ?? null);
+      findings.add(reading.shape()?.code ?? "table.header_missing", row?.line ?? null);
+      return null;
+    }
+    const header = compileHeader(descriptionOf(type), this.#options.version, row.cells);
+    const shape = header.fatal === null ? null : reading.shape();
+    if (shape !== null) {
+      // Said once and by name: that columns are missing, too, would only hide it.
+      findings.add(shape.code, row.line);
       return null;
     }
     if (row.fault !== null) findings.add(row.fault, row.line);
-    const header = compileHeader(descriptionOf(type), this.#options.version, row.cells);
     for (const { code, column, field } of header.findings) {
       findings.add(
         code,
@@ -147,8 +162,8 @@ export class SetJudge {
       semantics: this.#semantics,
       usersWhole: this.#isWhole("user"),
     });
-    await judgeRows(judge, file.first, sink);
-    for await (const batch of file.batches) await judgeRows(judge, batch, sink);
+    await judgeRows(judge, file.first, { sink, findings });
+    for await (const batch of file.batches) await judgeRows(judge, batch, { sink, findings });
     judge.finish();
     await sink.ready();
     if (judge.overridden && header.derived !== null) await this.#overriddenRoles(entry, judge, sink);
@@ -209,6 +224,11 @@ export class SetJudge {
     );
   }
 
+  #nameShape(file: string, reading: CsvReading): void {
+    const shape = reading.shape();
+    if (shape !== null) this.shape ??= `${file} ${shape.clause}`;
+  }
+
   #takenOf(type: EntityType): Taken {
     const name = descriptionOf(type).file[this.#options.version];
     return (name === null ? undefined : this.#options.taken.get(name)) ?? "absent";
@@ -231,9 +251,26 @@ export class SetJudge {
   }
 }
 
-async function judgeRows(judge: FileJudge, rows: readonly CsvRow[], sink: SetSink): Promise<void> {
-  for (const row of rows) judge.row(row);
+async function judgeRows(
+  judge: FileJudge,
+  rows: readonly CsvRow[],
+  { sink, findings }: { readonly sink: SetSink; readonly findings: FileFindings },
+): Promise<void> {
+  for (const row of rows) {
+    // Spreadsheets write a line of commas where a row was cleared. No cell of it holds anything, so that there is no key
+    // in it and nothing that a shifted key could stand in: it hides no record, and need not suspend deletion by absence.
+    if (row.fault === null && row.cells.every((cell) => cell === "")) findings.add("csv.blank_row", row.line);
+    else judge.row(row);
+  }
   await sink.ready();
+}
+
+/** What is to be said of the file's form as a whole. */
+function tellSummary({ bom, bareLineFeed, blankLineAbove, endMark }: CsvSummary, findings: FileFindings): void {
+  if (bom) findings.add("csv.bom", null);
+  if (bareLineFeed) findings.add("csv.line_end", null);
+  if (blankLineAbove !== null) findings.add("csv.blank_line", blankLineAbove);
+  if (endMark !== null) findings.add("csv.end_mark", endMark);
 }
 
 async function firstBatch(batches: AsyncGenerator<readonly CsvRow[], void, undefined>): Promise<readonly CsvRow[]> {

@@ -7,6 +7,7 @@ import type { Readable } from "node:stream";
 
 import { parse } from "fast-csv";
 
+import { type FileShape, headBytes, shapeOf } from "./file-shape.ts";
 import { type CsvRow, defaultScanLimits, RecordScanner, type ScanLimits, type ScannedBlock } from "./record-scanner.ts";
 
 /** What is known of a file once its last batch was read. */
@@ -16,6 +17,10 @@ export type CsvSummary = {
   readonly sha256: string;
   readonly bom: boolean;
   readonly blankLines: number;
+  /** The first blank line that stands above a row, or null: blank lines at the end are usual. */
+  readonly blankLineAbove: number | null;
+  /** The line with the mark by which old systems ended a text (U+001A, Ctrl-Z), or null. */
+  readonly endMark: number | null;
   /** Whether some line ended with a line feed alone. */
   readonly bareLineFeed: boolean;
   /** The line from which the file was given up, or null. */
@@ -65,6 +70,7 @@ export class CsvReading {
   readonly #scanner: RecordScanner;
   readonly #hash = createHash("sha256");
   #bytes = 0;
+  #head: Buffer = Buffer.alloc(0);
   #parser = new BlockParser();
 
   constructor(source: Readable, limits: ScanLimits = defaultScanLimits) {
@@ -82,6 +88,7 @@ export class CsvReading {
         const bytes: Buffer = chunk;
         this.#bytes += bytes.length;
         this.#hash.update(bytes);
+        if (this.#head.length < headBytes) this.#head = Buffer.concat([this.#head, bytes]).subarray(0, headBytes);
         const block = this.#scanner.push(bytes);
         if (block.rows.length > 0) yield await this.#fill(block);
       }
@@ -92,11 +99,16 @@ export class CsvReading {
     }
   }
 
+  /** What the file's first bytes say it is instead of CSV; for a file whose header cannot be read. */
+  shape(): FileShape | null {
+    return shapeOf(this.#head);
+  }
+
   /** True only after the last batch. */
   summary(): CsvSummary {
-    const { bom, blankLines, bareLineFeed, unreadableFrom } = this.#scanner;
+    const { bom, blankLines, blankLineAbove, endMark, bareLineFeed, unreadableFrom } = this.#scanner;
     const sha256 = this.#hash.copy().digest("hex");
-    return { bytes: this.#bytes, sha256, bom, blankLines, bareLineFeed, unreadableFrom };
+    return { bytes: this.#bytes, sha256, bom, blankLines, blankLineAbove, endMark, bareLineFeed, unreadableFrom };
   }
 
   async #fill(block: ScannedBlock): Promise<readonly CsvRow[]> {

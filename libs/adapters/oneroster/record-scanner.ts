@@ -39,6 +39,7 @@ const space = 32;
 const tab = 9;
 const quote = 34;
 const comma = 44;
+const substitute = 26;
 
 type Quoted = {
   end: number;
@@ -113,6 +114,11 @@ export class RecordScanner {
   /** Whether the file began with a byte order mark. */
   bom = false;
   blankLines = 0;
+  /** The first blank line that stands above a record, or null. */
+  blankLineAbove: number | null = null;
+  /** The line that holds nothing but the mark by which old systems ended a text (U+001A), or null. */
+  endMark: number | null = null;
+  #firstBlank = 0;
   /** Whether some line ended with a line feed alone. */
   bareLineFeed = false;
 
@@ -201,7 +207,7 @@ export class RecordScanner {
     if (end - at > this.#limits.recordBytes) return this.#refuse(at, end + 1, "csv.line_length");
     if (hasQuote) return this.#scanQuotedRecord(at, end, last);
     if (bareCr) return this.#refuse(at, end + 1, "csv.bare_cr");
-    if (blank) return this.#skipBlank(end + 1);
+    if (blank) return this.#skipBlank(at, end + 1);
     if (this.#width < 0) this.#width = countSeparators(bytes, at, end);
     this.#accept(end + 1, null, 1);
     return end + 1;
@@ -227,15 +233,19 @@ export class RecordScanner {
   }
 
   #accept(next: number, irregular: CsvRow["irregular"], lines: number): void {
+    if (this.#firstBlank !== 0) this.blankLineAbove ??= this.#firstBlank;
     this.#rows.push({ line: this.#line, lines, cells: [], fault: null, irregular });
     this.#line += lines;
     this.#to = next;
     if (next <= this.#bytes.length && this.#bytes[next - 2] !== cr) this.bareLineFeed = true;
   }
 
-  #skipBlank(next: number): number {
+  #skipBlank(at: number, next: number): number {
     this.#flush(false);
     this.blankLines++;
+    const mark = this.#bytes.indexOf(substitute, at);
+    if (mark >= 0 && mark < next) this.endMark ??= this.#line;
+    else if (this.#firstBlank === 0) this.#firstBlank = this.#line;
     this.#line++;
     this.#restartStretch(next);
     return next;

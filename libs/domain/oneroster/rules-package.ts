@@ -22,12 +22,46 @@ const manifest = "manifest.csv";
 const header = "header rows";
 
 export const packageRules = {
+  "csv.bare_cr": {
+    severity: "error",
+    section: grammar,
+    message: "Lines end with bare carriage returns (CR), which do not end a line: the file cannot be read.",
+    remedy: "Write CRLF at the end of each line.",
+  },
+  "csv.blank_line": {
+    severity: "warning",
+    section: grammar,
+    tolerated: true,
+    message: "A blank line stands above a row; blank lines are skipped.",
+    remedy: "Leave blank lines out.",
+  },
+  "csv.blank_row": {
+    severity: "warning",
+    section: grammar,
+    tolerated: true,
+    message: "All cells of the line are blank; it is skipped like a blank line.",
+    remedy: "Delete empty rows in the spreadsheet before it is exported.",
+  },
   "csv.bom": {
     severity: "note",
     section: grammar,
     tolerated: true,
     message: "The file begins with a byte order mark, which is skipped.",
     remedy: "Nothing is needed.",
+  },
+  "csv.bom_twice": {
+    severity: "error",
+    rule: "csv.bom",
+    section: grammar,
+    message: "The file begins with two byte order marks, the second of which hides the first column.",
+    remedy: "Write one byte order mark, or none.",
+  },
+  "csv.end_mark": {
+    severity: "warning",
+    section: grammar,
+    tolerated: true,
+    message: "A line holds nothing but U+001A (Ctrl-Z), by which old systems end a text; it is skipped.",
+    remedy: "Leave the character out.",
   },
   "csv.line_end": {
     severity: "warning",
@@ -47,6 +81,19 @@ export const packageRules = {
     section: grammar,
     message: "Quotes are unbalanced or stand inside an unquoted field.",
     remedy: "Quote the field and double the quotes inside it.",
+  },
+  "csv.separator": {
+    severity: "error",
+    section: grammar,
+    message: "The cells are separated by tabs or semicolons where commas are due: the file cannot be read.",
+    remedy: "Export with commas between the cells.",
+  },
+  "csv.utf16": {
+    severity: "error",
+    rule: "csv.utf8",
+    section: grammar,
+    message: "The file is written in UTF-16: it cannot be read.",
+    remedy: "Export as UTF-8.",
   },
   "csv.utf8": {
     severity: "error",

@@ -225,7 +225,39 @@ void t.test("the summary tells bytes, hash, mark and blank lines of the file as 
     sha256: createHash("sha256").update(text).digest("hex"),
     bom: true,
     blankLines: 1,
+    blankLineAbove: 2,
+    endMark: null,
     bareLineFeed: true,
     unreadableFrom: null,
   });
+});
+
+void t.test("blank lines count as a fault above a row, and Ctrl-Z is told", async (t) => {
+  t.match((await read("a,b\n1,2\n\n\n")).reading.summary(), { blankLines: 2, blankLineAbove: null, endMark: null });
+  const { rows, reading } = await read("a,b\r\n1,2\r\n\r\n3,4\r\n\u001a", 3);
+  t.equal(rows.length, 3);
+  t.match(reading.summary(), { blankLineAbove: 3, endMark: 5 });
+});
+
+void t.test("the first bytes tell what a file is instead of CSV", async (t) => {
+  const text = "sourcedId,name,type\r\no1,North,school\r\n";
+  const utf16 = Buffer.from(text, "utf16le");
+  const shapes: readonly (readonly [Buffer | string, string | undefined])[] = [
+    [text, undefined],
+    [`\ufeff${text}`, undefined],
+    ["sourcedId\r", undefined],
+    ["", undefined],
+    [Buffer.concat([Buffer.from([0xff, 0xfe]), utf16]), "csv.utf16"],
+    [Buffer.concat([Buffer.from([0xff, 0xfe]), utf16]).swap16(), "csv.utf16"],
+    [utf16, "csv.utf16"],
+    [`\ufeff\ufeff${text}`, "csv.bom_twice"],
+    [text.replaceAll(",", "\t"), "csv.separator"],
+    [text.replaceAll(",", ";"), "csv.separator"],
+    [text.replaceAll("\r\n", "\r"), "csv.bare_cr"],
+    [text.replaceAll("\r\n", "\r\r\n"), "csv.bare_cr"],
+  ];
+  for (const [bytes, code] of shapes) {
+    const { reading } = await read(bytes, 1);
+    t.equal(reading.shape()?.code, code, JSON.stringify(bytes.toString("latin1")));
+  }
 });
