@@ -48,11 +48,46 @@ const otherFormats: readonly { readonly name: string; readonly files: readonly s
   { name: "a Clever set", files: ["schools.csv", "sections.csv", "students.csv", "teachers.csv"], least: 3 },
 ];
 
-/** @returns the sentence that refuses a set of another format, or null. */
+/**
+ * What gives away the newer layout of Microsoft's SDS, whose files have the names of OneRoster's: columns that only it
+ * has beside columns of OneRoster that it does not have. One sign may be a slip of a OneRoster export, two are none.
+ */
+const signsOfSds: readonly {
+  readonly file: string;
+  /** Any of these columns is there. */
+  readonly has: readonly string[];
+  /** None of these is. */
+  readonly lacks: readonly string[];
+}[] = [
+  { file: "users", has: ["activeDirectoryMatchId"], lacks: ["enabledUser"] },
+  { file: "users", has: ["username"], lacks: ["enabledUser", "status", "dateLastModified", "role", "orgSourcedIds"] },
+  { file: "roles", has: ["isPrimary", "roleStartDate", "roleEndDate", "sessionSourcedId"], lacks: ["roleType"] },
+  { file: "roles", has: ["userSourcedId"], lacks: ["sourcedId", "status", "roleType"] },
+  { file: "classes", has: ["sessionSourcedIds", "orgSourcedId"], lacks: ["termSourcedIds", "schoolSourcedId"] },
+  { file: "enrollments", has: ["classSourcedId"], lacks: ["sourcedId", "status", "schoolSourcedId"] },
+];
+
+const leastSignsOfSds = 2;
+
+/** @returns the sentence that refuses a set of another format by its file names, or null. */
 export function otherFormat(names: readonly string[]): string | null {
   const lower = new Set(names.map((name) => name.toLowerCase()));
   const found = otherFormats.find(({ files, least }) => files.filter((file) => lower.has(file)).length >= least);
-  return found === undefined ? null : `This is ${found.name}, not OneRoster: export it as OneRoster CSV 1.1 or 1.2.`;
+  return found === undefined ? null : notOneRoster(found.name);
+}
+
+/** @returns the sentence that refuses a set of another format that has OneRoster's file names, or null. */
+export function otherFormatByColumns(headers: Headers): string | null {
+  const signs = signsOfSds.filter(({ file, has, lacks }) => {
+    const present = lowerCase(headers.get(file));
+    const isThere = (column: string): boolean => present.has(column.toLowerCase());
+    return has.some(isThere) && !lacks.some(isThere);
+  });
+  return signs.length < leastSignsOfSds ? null : notOneRoster("a Microsoft School Data Sync (SDS) set");
+}
+
+function notOneRoster(what: string): string {
+  return `This is ${what}, not OneRoster: export it as OneRoster CSV 1.1 or 1.2.`;
 }
 
 /**

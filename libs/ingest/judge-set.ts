@@ -5,7 +5,14 @@
 import { defaultScanLimits, type ScanLimits } from "../adapters/oneroster/record-scanner.ts";
 import { CsvReading } from "../adapters/oneroster/csv.ts";
 import type { DeliveredSet, SetEntry } from "../adapters/oneroster/set-reader.ts";
-import { otherFormat, takenFiles, type Taken, versionByColumns } from "../domain/delivery.ts";
+import {
+  type Headers,
+  otherFormat,
+  otherFormatByColumns,
+  takenFiles,
+  type Taken,
+  versionByColumns,
+} from "../domain/delivery.ts";
 import { type Manifest, type ManifestRow, parseManifest } from "../domain/manifest.ts";
 import { entityFiles, knownFile } from "../domain/oneroster/entities.ts";
 import { type EntityType } from "../domain/oneroster/entity-types.ts";
@@ -105,8 +112,10 @@ type Opened = {
 
 /** Settles version and modes, or refuses. */
 async function openFiles({ set, policy }: JudgeOptions, log: FindingLog): Promise<Opened | Refusal> {
-  const other = otherFormat([...set.entries.map((entry) => entry.name), ...set.otherNames]);
   const entries = set.entries.filter((entry) => entry.name !== manifestName);
+  const headers = await headersOf(entries);
+  const names = [...set.entries.map((entry) => entry.name), ...set.otherNames];
+  const other = otherFormat(names) ?? otherFormatByColumns(headers);
   const manifestEntry = set.entries.find((entry) => entry.name === manifestName);
   if (other !== null || (entries.length === 0 && manifestEntry === undefined)) {
     log.ofFile(null).add("pkg.not_oneroster", null);
@@ -115,7 +124,7 @@ async function openFiles({ set, policy }: JudgeOptions, log: FindingLog): Promis
   const manifest = manifestEntry === undefined ? null : await readManifest(manifestEntry, log);
   if (manifest instanceof Refusal) return manifest;
   if (manifest === null) log.ofFile(null).add("pkg.manifest_missing", null);
-  const version = manifest?.version ?? (await versionOfFiles(entries, log));
+  const version = manifest?.version ?? versionOfFiles(headers, log);
   if (version instanceof Refusal) return version;
   if (manifest === null && !policy.manifestOptional) {
     return new Refusal("The set has no manifest.csv, and the district's policy demands one.");
@@ -144,9 +153,13 @@ async function readManifest(entry: SetEntry, log: FindingLog): Promise<Manifest 
   return new Refusal(`${manifestName} ${shape.clause}.`);
 }
 
-async function versionOfFiles(entries: readonly SetEntry[], log: FindingLog): Promise<Version | Refusal> {
+async function headersOf(entries: readonly SetEntry[]): Promise<Headers> {
   const headers = new Map<string, readonly string[]>();
   for (const entry of entries) headers.set(baseName(entry), await readHeader(entry));
+  return headers;
+}
+
+function versionOfFiles(headers: Headers, log: FindingLog): Version | Refusal {
   const result = versionByColumns(headers);
   if (result.outcome === "version") return result.version;
   log.ofFile(null).add("pkg.not_oneroster", null);

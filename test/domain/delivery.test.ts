@@ -2,7 +2,7 @@
 
 import t from "tap";
 
-import { otherFormat, takenFiles, versionByColumns } from "../../libs/domain/delivery.ts";
+import { otherFormat, otherFormatByColumns, takenFiles, versionByColumns } from "../../libs/domain/delivery.ts";
 import { parseManifest } from "../../libs/domain/manifest.ts";
 
 function version(headers: Readonly<Record<string, string>>): unknown {
@@ -25,6 +25,29 @@ void t.test("other formats are refused by name", (t) => {
   t.match(otherFormat(["School.csv", "Section.csv", "StudentEnrollment.csv"]), "Microsoft School Data Sync");
   t.match(otherFormat(["schools.csv", "sections.csv", "students.csv", "enrollments.csv"]), "Clever");
   t.equal(otherFormat(["orgs.csv", "users.csv", "school.csv"]), null);
+  t.end();
+});
+
+void t.test("SDS in OneRoster's file names is told by its columns, and no OneRoster with a slip is", (t) => {
+  const refusal = (headers: Readonly<Record<string, string>>): string | null =>
+    otherFormatByColumns(new Map(Object.entries(headers).map(([name, text]) => [name, text.split(",")])));
+  const sds = {
+    orgs: "sourcedId,name,type,parentSourcedId",
+    users: "sourcedId,username,givenName,familyName,password,activeDirectoryMatchId,email,phone,sms",
+    roles: "userSourcedId,orgSourcedId,role,sessionSourcedId,grade,isPrimary,roleStartDate,roleEndDate",
+    classes: "sourcedId,orgSourcedId,title,sessionSourcedIds,courseSourcedId",
+    enrollments: "classSourcedId,userSourcedId,role",
+  };
+  t.match(refusal(sds), "Microsoft School Data Sync");
+  t.match(refusal({ users: "sourcedId,username", roles: "userSourcedId,orgSourcedId,role" }), "Microsoft");
+  const oneRoster = {
+    users: "sourcedId,status,dateLastModified,enabledUser,username,activeDirectoryMatchId",
+    roles: "sourcedId,status,dateLastModified,userSourcedId,roleType,role,isPrimary,orgSourcedId",
+    classes: "sourcedId,status,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds",
+    enrollments: "classSourcedId,userSourcedId,role",
+  };
+  t.equal(refusal(oneRoster), null);
+  t.equal(refusal({ users: "sourcedId,username", orgs: sds.orgs }), null, "one sign alone may be a slip");
   t.end();
 });
 

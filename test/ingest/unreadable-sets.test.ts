@@ -90,6 +90,20 @@ for (const { way, edit, refusal, code } of ways) {
   });
 }
 
+void t.test("SDS in OneRoster's file names is refused by name, with a manifest and without", async (t) => {
+  const files: Readonly<Record<string, string>> = {
+    "orgs.csv": "sourcedId,name,type\r\ns1,North,school\r\n",
+    "users.csv": "sourcedId,username,givenName,familyName,activeDirectoryMatchId\r\nu1,a,B,C,\r\n",
+    "roles.csv": "userSourcedId,orgSourcedId,role,isPrimary\r\nu1,s1,student,true\r\n",
+  };
+  for (const manifest of [true, false]) {
+    const { verdict } = await judgeEdited(t, "v12-bulk", (bytes, file) =>
+      file === "manifest.csv" && manifest ? bytes : (files[file] ?? null),
+    );
+    t.match(verdict.refusal, /^This is a Microsoft School Data Sync \(SDS\) set/u);
+  }
+});
+
 void t.test("a set whose few rows are all refused is refused", async (t) => {
   const judged = await judgeEdited(t, "v12-delta", (bytes, file) =>
     file === "manifest.csv" ? bytes : bytes.toString("utf8").replaceAll("\r\n", ",x,y\r\n").replace(",x,y", ""),
