@@ -45,6 +45,7 @@ async function createDiffTables(knex: Knex): Promise<void> {
     table.bigInteger("version").notNullable();
     table.text("source").notNullable();
     table.text("delivery").notNullable();
+    table.bigInteger("sequence").notNullable().comment("the delivery's place in its source's sequence");
     table.binary("delivery_record").notNullable().comment("the framed delivery record, newest attempt");
     table.text("state").notNullable().comment("open, superseded or closed");
     table.text("verdict").notNullable();

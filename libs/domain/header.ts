@@ -146,7 +146,8 @@ function matchCells(defined: readonly Field[], cells: readonly string[]): Match 
     if (cell === "") return tell("table.header_empty");
     if (field === null && metadataForm.test(cell)) {
       const name = cell.slice("metadata.".length);
-      if (name === "") return tell("table.metadata_name");
+      // The name goes where the values go, and U+0000 can go into no database: as a value it is refused, too.
+      if (name === "" || name.includes("\0")) return tell("table.metadata_name");
       if (taken.has(`metadata.${name}`)) return tell("table.header_duplicate");
       if (!cell.startsWith("metadata.")) tell("table.header_case");
       taken.add(`metadata.${name}`);

@@ -86,6 +86,7 @@ function propertiesOf(rows: readonly ManifestRow[], report: Report): ReadonlyMap
     const name = (cells[layout.name] ?? "").trim();
     const value = (cells[layout.value] ?? "").trim();
     if (name === "") continue;
+    if (name !== cells[layout.name] || value !== (cells[layout.value] ?? "")) report("manifest.space", line);
     const before = properties.get(name);
     if (before !== undefined) {
       report("manifest.duplicate", line);

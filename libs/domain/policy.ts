@@ -38,7 +38,7 @@ export const defaultPolicy: Policy = {
   features: { autoRegistration: "off" },
   demographics: false,
   maximumRejectShare: 0.1,
-  limits: { deletes: deletesWith({}), idsChanged: { share: 0.3, count: 20, tolerance: 0.2 } },
+  limits: { deletes: deletesWith({}), idsChanged: { share: 0.3, count: 5, tolerance: 0.2 } },
   timeZone: "America/New_York",
 };
 

@@ -174,7 +174,9 @@ async function writeDeletes(codec: ChangeCodec, { image, before }: Comparison, o
     const { key, type, content } = before.read(entry);
     if (image.published[entry] === published.live) {
       const head = out.head("deleted", causeNames[image.cause[entry] ?? 0] ?? null);
-      await out.write(entry, { key, value: codec.encodeDeleted(type, head, content) });
+      const origin = before.origin(entry);
+      const value = codec.encodeDeleted(type, head, content);
+      await out.write(entry, { key, value, ...(origin === undefined ? {} : { origin }) });
     }
     await out.write(entry, { key, value: null });
   }

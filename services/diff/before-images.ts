@@ -28,6 +28,8 @@ export class BeforeImageFile implements BeforeImages {
   readonly #file: number;
   /** Place in the file plus one, by entry; zero: not kept. */
   readonly #placeOf: Float64Array;
+  /** As `#placeOf`, for where in the delivery a row said that the entity goes; made when the first is kept. */
+  #originOf: Float64Array | null = null;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #written = 0;
@@ -44,13 +46,39 @@ export class BeforeImageFile implements BeforeImages {
   }
 
   keep(entry: number, key: Uint8Array, content: Uint8Array): void {
+    this.#placeOf[entry] = this.#put(key, content) + 1;
+  }
+
+  /** Keeps the file and line of the row that deletes an entity. */
+  keepOrigin(entry: number, origin: string): void {
+    this.#originOf ??= new Float64Array(this.#placeOf.length);
+    this.#originOf[entry] = this.#put(new Uint8Array(0), Buffer.from(origin)) + 1;
+  }
+
+  /** The origin that was kept for the entry, if one was. */
+  origin(entry: number): string | undefined {
+    const place = (this.#originOf?.[entry] ?? 0) - 1;
+    return place === -1 ? undefined : this.#get(place).content.toString();
+  }
+
+  /** Writes two runs of bytes behind what is there. @returns their place in the file. */
+  #put(key: Uint8Array, content: Uint8Array): number {
     const header = Buffer.allocUnsafe(headerBytes);
     header.writeUInt32LE(key.length, 0);
     header.writeUInt32LE(content.length, 4);
-    this.#placeOf[entry] = this.#written + this.#pendingBytes + 1;
+    const place = this.#written + this.#pendingBytes;
     this.#pending.push(header, Buffer.from(key), Buffer.from(content));
     this.#pendingBytes += headerBytes + key.length + content.length;
     if (this.#pendingBytes >= writeBehindBytes) this.#flush();
+    return place;
+  }
+
+  #get(place: number): { readonly key: Buffer; readonly content: Buffer } {
+    this.#flush();
+    const header = this.#readAt(place, headerBytes);
+    const keyBytes = header.readUInt32LE(0);
+    const body = this.#readAt(place + headerBytes, keyBytes + header.readUInt32LE(4));
+    return { key: body.subarray(0, keyBytes), content: body.subarray(keyBytes) };
   }
 
   has(entry: number): boolean {
@@ -59,16 +87,13 @@ export class BeforeImageFile implements BeforeImages {
 
   /** The content that was kept for the entry. */
   read(entry: number): BeforeImage {
-    this.#flush();
     const place = (this.#placeOf[entry] ?? 0) - 1;
     assert(place >= 0, "the published content of the entry was kept");
-    const header = this.#readAt(place, headerBytes);
-    const keyBytes = header.readUInt32LE(0);
-    const body = this.#readAt(place + headerBytes, keyBytes + header.readUInt32LE(4));
-    const key = body.toString("utf8", 0, keyBytes);
+    const bytes = this.#get(place);
+    const key = bytes.key.toString();
     const type = parseEntityKey(key)?.type ?? "";
     assert(isEntityType(type), "only entities are kept");
-    return { key, type, content: body.subarray(keyBytes) };
+    return { key, type, content: bytes.content };
   }
 
   entity(entry: number): Entity {

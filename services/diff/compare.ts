@@ -11,6 +11,7 @@ import {
   followOwners,
   markTermOver,
   needsBefore,
+  rememberAbsence,
 } from "../../libs/domain/diff/plan.ts";
 import { dayNumber } from "../../libs/domain/dates.ts";
 import { fingerprint } from "../../libs/domain/fingerprint.ts";
@@ -23,6 +24,7 @@ import { AppError } from "../../libs/errors.ts";
 import type { EventLog, LogRange, StoredRecord } from "../../libs/ports.ts";
 import type { Delivery } from "../../libs/records.ts";
 import { BeforeImageFile } from "./before-images.ts";
+import { type ExceptionRow, readException } from "./store.ts";
 
 const typeIndex: ReadonlyMap<string, number> = new Map(entityTypes.map((type, index) => [type, index]));
 const sessionType = entityTypes.indexOf("academicSession");
@@ -49,18 +51,32 @@ type Reading = { readonly log: EventLog; readonly codec: ChangeCodec };
  */
 export async function compare(
   reading: Reading,
-  { delivery, entities, roster }: { readonly delivery: Delivery; readonly entities: string; readonly roster: LogRange },
+  {
+    delivery,
+    entities,
+    roster,
+    exceptions,
+  }: {
+    readonly delivery: Delivery;
+    readonly entities: string;
+    readonly roster: LogRange;
+    readonly exceptions: AsyncIterable<readonly ExceptionRow[]>;
+  },
 ): Promise<Comparison> {
   const image = new Image();
   await fold(reading, roster, image);
   const changed = new OffsetSet(delivery);
   const newIds = await readDesired(reading, { delivery, entities, image, changed });
-  concludeAbsence(image, deliveredTypes(delivery));
+  const types = deliveredTypes(delivery);
+  concludeAbsence(image, types);
+  await markDeclaredAbsent(image, exceptions);
+  rememberAbsence(image);
   draft(image);
   const before = new BeforeImageFile(image, reading.codec);
   try {
     await keepBefore(reading, { roster, image, before });
-    followOwners(image, before);
+    await keepOrigins(reading, { delivery, entities, image, before });
+    followOwners(image, before, types);
     markTermOver(image, before, dayNumber(delivery.asOf));
   } catch (error) {
     before.close();
@@ -263,6 +279,40 @@ function deliveredTypes(delivery: Delivery): DeliveredTypes {
     classResource: of("classResource"),
     courseResource: of("courseResource"),
   };
+}
+
+/** Marks the keys of which an exception says that the sources have declared them absent. */
+async function markDeclaredAbsent(image: Image, exceptions: AsyncIterable<readonly ExceptionRow[]>): Promise<void> {
+  for await (const rows of exceptions) {
+    for (const row of rows) {
+      const { entry, stored } = readException(image, row);
+      if (entry !== -1 && stored.hash === null) image.declaredAbsent[entry] = 1;
+    }
+  }
+}
+
+/** Keeps the place of every row that says of a published entity that it is to be deleted. */
+async function keepOrigins(
+  { log, codec }: Reading,
+  about: {
+    readonly delivery: Delivery;
+    readonly entities: string;
+    readonly image: Image;
+    readonly before: BeforeImageFile;
+  },
+): Promise<void> {
+  const { delivery, entities, image, before } = about;
+  if (!image.cause.includes(cause.toBeDeleted)) return;
+  const key = new Uint32Array(4);
+  for await (const batch of desires({ log, codec }, { delivery, entities })) {
+    for (const { record, desire } of batch) {
+      const origin = desire.state === "absent" ? record.header("origin") : undefined;
+      if (origin === undefined) continue;
+      fingerprint(record.key, 0, record.key.length, key);
+      const entry = image.find(key);
+      if (image.action[entry] === action.delete) before.keepOrigin(entry, origin);
+    }
+  }
 }
 
 /** Keeps the published content of every key that needs it, and the last day of every class if something is deleted. */

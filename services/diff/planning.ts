@@ -9,9 +9,8 @@
 
 import { createHash } from "node:crypto";
 
-import { checkLease } from "../../libs/adapters/postgres/leases.ts";
 import { action, exception, hold, type Image } from "../../libs/domain/diff/image.ts";
-import { holdParents, judge, matchException, type Verdict } from "../../libs/domain/diff/plan.ts";
+import { exceptionMatches, holdParents, judge, matchException, type Verdict } from "../../libs/domain/diff/plan.ts";
 import { type Part, summarise } from "../../libs/domain/diff/summary.ts";
 import { parseEntityKey } from "../../libs/domain/ids.ts";
 import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
@@ -20,10 +19,11 @@ import type { Transaction } from "../../libs/ports.ts";
 import type { Delivery, Plan, PlanPart } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import { compare, type Comparison } from "./compare.ts";
-import type { DiffContext, HeldDistrict } from "./context.ts";
+import { type DiffContext, fence, type HeldDistrict } from "./context.ts";
 import { danglingParts } from "./dangling.ts";
 import {
   type ChangesetRow,
+  type ExceptionRow,
   exceptionsOf,
   insertChangeset,
   insertPlan,
@@ -37,7 +37,7 @@ import {
   readException,
   reasonOf,
   removeExceptions,
-  supersedePlans,
+  setPlanState,
 } from "./store.ts";
 
 /** Compares a delivery with what is published now; this process is the roster's only writer, so it stays so. */
@@ -51,42 +51,46 @@ export async function compareNow(
   if (extent === null || extent.generation !== district.writer.generation)
     throw new AppError("log.generation", { message: `${topic} was deleted and made again` });
   const roster = { topic, generation: extent.generation, from: extent.start, to: extent.end };
-  return compare(
-    { log: context.log, codec: context.changes },
-    { delivery, entities: district.topics.entities, roster },
-  );
+  const exceptions = exceptionsOf(context.sql, district.id);
+  const { entities } = district.topics;
+  return compare({ log: context.log, codec: context.changes }, { delivery, entities, roster, exceptions });
 }
-
-type EntityName = { readonly type: string; readonly sourcedId: string };
 
 /**
  * Lays the stored exceptions over the image.
- * @param options.release which held types are approved now.
+ * @param options.release which held rows are approved now.
  * @param options.keepWaiting whether keys that waited for children still do, rather than being looked at again.
- * @returns keys whose exception no longer matches, and keys that waited for children and are looked at again.
  */
 export async function layExceptions(
   context: DiffContext,
   image: Image,
-  options: { readonly district: string; readonly release: (type: string) => boolean; readonly keepWaiting: boolean },
-): Promise<{ readonly outdated: EntityName[]; readonly waited: readonly (EntityName & { readonly entry: number })[] }> {
-  const outdated: EntityName[] = [];
-  const waited: (EntityName & { readonly entry: number })[] = [];
+  options: {
+    readonly district: string;
+    readonly release: (row: ExceptionRow) => boolean;
+    readonly keepWaiting: boolean;
+  },
+): Promise<void> {
   for await (const rows of exceptionsOf(context.sql, options.district)) {
     for (const row of rows) {
       const { entry, stored } = readException(image, row);
-      const matches = entry !== -1 && matchException(image, entry, stored);
-      const name = { type: row.type, sourcedId: row.sourced_id };
-      if (!matches) outdated.push(name);
-      if (!matches || stored.state !== exception.held) continue;
-      if (options.release(row.type)) image.exception[entry] = exception.approved;
-      else if (row.reason === "children" && !options.keepWaiting) {
-        image.exception[entry] = exception.none;
-        waited.push({ ...name, entry });
-      }
+      if (entry === -1 || !matchException(image, entry, stored) || stored.state !== exception.held) continue;
+      if (options.release(row)) image.exception[entry] = exception.approved;
+      else if (row.reason === "children" && !options.keepWaiting) image.exception[entry] = exception.none;
     }
   }
-  return { outdated, waited };
+}
+
+/** Removes exceptions that no longer match, and those of keys that waited for children and need not wait any more. */
+async function removeOutdated(tx: Transaction, district: string, image: Image): Promise<void> {
+  for await (const rows of exceptionsOf(tx.sql, district)) {
+    const outdated = rows.filter((row) => {
+      const { entry, stored } = readException(image, row);
+      if (entry === -1 || !exceptionMatches(image, entry, stored)) return true;
+      const isFree = image.action[entry] !== action.none && image.hold[entry] === hold.none;
+      return row.reason === "children" && isFree;
+    });
+    await removeExceptions(tx.sql, district, outdated);
+  }
 }
 
 /** What a decision adds to a delivery that is planned again. */
@@ -98,11 +102,16 @@ export type Approval = {
   readonly record: (tx: Transaction) => Promise<void>;
 };
 
-export type Begun = { readonly changeset: ChangesetRow | null; readonly version: number };
+export type Begun = {
+  /** The changeset that must now be written; null when the whole plan is held. */
+  readonly changeset: ChangesetRow | null;
+  /** The cause that holds the whole plan, or null. */
+  readonly cause: string | null;
+};
 
 /**
  * Judges a comparison and records, in one transaction, the plan, its exceptions, the changeset that is begun, and that
- * the work item is done. Nothing is begun when the whole plan is held.
+ * the work item is done. Nothing is begun when the whole plan is held; and of an approval nothing is recorded then.
  */
 export async function begin(
   context: DiffContext,
@@ -116,32 +125,32 @@ export async function begin(
   },
 ): Promise<Begun> {
   const { comparison, approval } = job;
-  const released = (type: string): boolean =>
-    approval !== null && (approval.types.length === 0 || approval.types.includes(type));
-  const { outdated, waited } = await layExceptions(context, comparison.image, {
+  const released = (row: ExceptionRow): boolean =>
+    row.plan === approval?.plan.version && (approval.types.length === 0 || approval.types.includes(row.type));
+  await layExceptions(context, comparison.image, {
     district: district.id,
     release: released,
     keepWaiting: false,
   });
   const { limits, policy } = await limitsOf(context.sql, district.id);
   const cause = judge(comparison.image, limits, approval?.cause ?? null);
+  if (approval !== null && cause !== null) return { changeset: null, cause };
   if (cause === null) holdParents(comparison.image, comparison.before);
   const parts = summarise(comparison.image, cause);
   const verdict = verdictOf(parts, cause);
   const reading = { log: context.log, codec: context.changes };
   const dangling = cause === null ? await danglingParts(reading, comparison) : [];
   return context.log.transaction(async (tx) => {
-    await checkLease(tx.sql, district.lease);
+    await fence(tx, district);
     // Before new holds are stored: a decision is about those that were seen.
     await approval?.record(tx);
     const version = await planVersion(context, tx, { district, job, parts, dangling, verdict, cause });
-    const free = waited.filter(({ entry }) => comparison.image.hold[entry] === hold.none);
-    await removeExceptions(tx.sql, district.id, [...outdated, ...free]);
+    await removeOutdated(tx, district.id, comparison.image);
     const since = new Date(context.clock.now());
-    const rows = newExceptions(comparison);
+    const rows = heldNow(comparison);
     await putExceptions(tx.sql, { district: district.id, plan: version, since, by: null, rows });
     await context.inbox.finish(tx.sql, job.workId);
-    if (cause !== null) return { changeset: null, version };
+    if (cause !== null) return { changeset: null, cause };
     const changeset = await beginChangeset(context, tx, { district, delivery: job.delivery, version, parts });
     const policyHash = createHash("sha256").update(JSON.stringify(policy)).digest("hex");
     const { rules } = job.delivery;
@@ -153,8 +162,40 @@ export async function begin(
       verdict,
       at: since,
     });
-    return { changeset, version };
+    return { changeset, cause };
   });
+}
+
+/**
+ * Records that a delivery was overtaken by a newer one of its source, which was planned before it: it changes nothing.
+ * Otherwise the older set would take the newer one's place.
+ */
+export async function passOver(
+  context: DiffContext,
+  district: HeldDistrict,
+  {
+    delivery,
+    deliveryRecord,
+    workId,
+  }: { readonly delivery: Delivery; readonly deliveryRecord: Buffer; readonly workId: number },
+): Promise<void> {
+  const at = new Date(context.clock.now());
+  await context.log.transaction(async (tx) => {
+    await fence(tx, district);
+    const { source, sequence } = delivery;
+    const version = await nextNumber(tx.sql, district.id, "last_plan");
+    const nothing = { state: "superseded", verdict: "publish", cause: null, parts: [], since: at, at } as const;
+    await insertPlan(tx.sql, district.id, {
+      ...nothing,
+      version,
+      source,
+      delivery: delivery.delivery,
+      sequence,
+      deliveryRecord,
+    });
+    await context.inbox.finish(tx.sql, workId);
+  });
+  context.logger.warn({ district: district.id, delivery: delivery.delivery }, "delivery overtaken by a newer one");
 }
 
 function verdictOf(parts: readonly Part[], cause: string | null): Verdict {
@@ -184,7 +225,7 @@ async function planVersion(
   if (job.approval !== null) return job.approval.plan.version;
   const version = await nextNumber(tx.sql, district.id, "last_plan");
   const previous = await openPlan(tx.sql, district.id);
-  await supersedePlans(tx.sql, district.id);
+  if (previous !== null) await endPlan(context, tx, { district, plan: previous, state: "superseded" });
   const now = context.clock.now();
   const since = previous !== null && verdict !== "publish" ? previous.since.getTime() : now;
   const plan: Plan = {
@@ -200,8 +241,10 @@ async function planVersion(
     at: now,
   };
   const { deliveryRecord } = job;
+  const { sequence } = job.delivery;
   await insertPlan(tx.sql, district.id, {
     ...plan,
+    sequence,
     verdict,
     since: new Date(since),
     at: new Date(now),
@@ -211,6 +254,25 @@ async function planVersion(
   tx.append(controlTopics.plans.name, [{ key, value: context.records.encode("rollcall.control.Plan", plan) }]);
   if (verdict !== "publish") tx.append(controlTopics.notices.name, [heldNotice(context, plan)]);
   return version;
+}
+
+/** Ends an open plan, and says so on its topic. */
+export async function endPlan(
+  context: DiffContext,
+  tx: Transaction,
+  about: {
+    readonly district: HeldDistrict;
+    readonly plan: PlanRow;
+    readonly state: "superseded" | "closed";
+  },
+): Promise<void> {
+  const { district, plan, state } = about;
+  await setPlanState(tx.sql, { district: district.id, version: plan.version, state });
+  const { source, delivery, version, verdict, cause, parts } = plan;
+  const times = { since: plan.since.getTime(), at: context.clock.now() };
+  const ended: Plan = { district: district.id, source, delivery, version, state, verdict, cause, parts, ...times };
+  const value = context.records.encode("rollcall.control.Plan", ended);
+  tx.append(controlTopics.plans.name, [{ key: controlKey(district.id, source), value }]);
 }
 
 function heldNotice(context: DiffContext, plan: Plan): { readonly key: string; readonly value: Uint8Array } {
@@ -235,13 +297,17 @@ function withSample({ entries, ...part }: Part, { before, newIds }: Comparison):
   return { ...part, sample };
 }
 
-/** Exceptions for the deletes that are held now and were not before. */
-function* newExceptions({ image, before }: Comparison): Generator<NewException> {
+/** Exceptions for all deletes that are held now; what was held before keeps its `since`, and is of this plan from now on. */
+function* heldNow({ image, before }: Comparison): Generator<NewException> {
   for (let entry = 0; entry < image.size; entry++) {
-    const reason = reasonOf(image.hold[entry]);
-    if (reason === null || image.exception[entry] !== exception.none) continue;
+    if (image.action[entry] !== action.delete) continue;
+    const wasHeld = image.exception[entry] === exception.held && image.hold[entry] === hold.plan;
+    const reason = reasonOf(image.hold[entry]) ?? (wasHeld ? "limit" : null);
+    if (reason === null) continue;
     const name = parseEntityKey(before.read(entry).key);
-    if (name !== null) yield { ...name, hash: null, state: "held", reason };
+    // What was approved stays so while it waits for its children: it is not judged again.
+    const state = image.exception[entry] === exception.approved ? "approved" : "held";
+    if (name !== null) yield { ...name, hash: null, state, reason };
   }
 }
 

@@ -1,6 +1,5 @@
 // Finishing what was begun: writing a changeset's records and publishing it; and the decisions of people.
 
-import { checkLease } from "../../libs/adapters/postgres/leases.ts";
 import { action } from "../../libs/domain/diff/image.ts";
 import { holdAsStored, holdParents } from "../../libs/domain/diff/plan.ts";
 import { fingerprint } from "../../libs/domain/fingerprint.ts";
@@ -12,8 +11,8 @@ import type { Count, Decision, Delivery } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import { applyChangeset } from "./apply.ts";
 import { type Comparison, desires } from "./compare.ts";
-import type { DiffContext, HeldDistrict } from "./context.ts";
-import { begin, compareNow, deletesToWrite, layExceptions } from "./planning.ts";
+import { type DiffContext, fence, type HeldDistrict } from "./context.ts";
+import { begin, compareNow, deletesToWrite, endPlan, layExceptions, passOver } from "./planning.ts";
 import {
   begunChangeset,
   type ChangesetRow,
@@ -21,13 +20,13 @@ import {
   decideExceptions,
   desiredHash,
   type NewException,
+  newestSequence,
   openPlan,
   type PlanRow,
   planOfVersion,
   publishChangeset,
   putExceptions,
   recordDecision,
-  setPlanState,
 } from "./store.ts";
 
 /** An item of the inbox. */
@@ -39,9 +38,12 @@ export async function workOnDelivery(
   district: HeldDistrict,
   { workId, record: delivery }: Item<Delivery>,
 ): Promise<void> {
+  const deliveryRecord = Buffer.from(context.records.encode("rollcall.control.Delivery", delivery));
+  const { source, sequence } = delivery;
+  if (sequence < (await newestSequence(context.sql, { district: district.id, source })))
+    return passOver(context, district, { delivery, deliveryRecord, workId });
   const comparison = await compareNow(context, district, delivery);
   try {
-    const deliveryRecord = Buffer.from(context.records.encode("rollcall.control.Delivery", delivery));
     const begun = await begin(context, district, { comparison, delivery, deliveryRecord, workId, approval: null });
     const { changeset } = begun;
     if (changeset !== null) await publish(context, district, { comparison, delivery, changeset });
@@ -145,9 +147,9 @@ async function publish(
   });
   const at = context.clock.now();
   await context.log.transaction(async (tx) => {
-    await checkLease(tx.sql, district.lease);
+    await fence(tx, district);
     await publishChangeset(tx.sql, { district: district.id, number: changeset.number, ...applied, at: new Date(at) });
-    await closeDecidedPlan(tx, district.id);
+    await closeDecidedPlan(context, tx, district);
     const value = context.records.encode("rollcall.control.Changeset", {
       district: district.id,
       number: changeset.number,
@@ -171,10 +173,10 @@ function totals(counts: readonly Count[]): Readonly<Record<string, number>> {
 }
 
 /** An open plan of which nothing is held any more is closed. */
-async function closeDecidedPlan(tx: Transaction, district: string): Promise<void> {
-  const plan = await openPlan(tx.sql, district);
-  if (plan !== null && (await countHeld(tx.sql, district)) === 0)
-    await setPlanState(tx.sql, { district, version: plan.version, state: "closed" });
+async function closeDecidedPlan(context: DiffContext, tx: Transaction, district: HeldDistrict): Promise<void> {
+  const plan = await openPlan(tx.sql, district.id);
+  if (plan !== null && (await countHeld(tx.sql, { district: district.id, plan: plan.version })) === 0)
+    await endPlan(context, tx, { district, plan, state: "closed" });
 }
 
 /** Carries out a person's decision, or records why it is refused. */
@@ -188,15 +190,11 @@ export async function workOnDecision(
     ? "a newer delivery waits to be planned: look at the plan again"
     : refusalOf(plan, decision);
   if (plan === null || refusal !== null) {
-    await context.log.transaction(async (tx) => {
-      await checkLease(tx.sql, district.lease);
-      await record(tx, decision, refusal);
-      await context.inbox.finish(tx.sql, workId);
-    });
+    await refuse(context, district, { workId, decision, refusal });
     return;
   }
   if (decision.verdict === "reject" && plan.verdict === "hold-some")
-    await rejectHeld(context, district, { workId, decision });
+    await rejectHeld(context, district, { workId, decision, plan });
   else if (decision.verdict === "reject") await rejectAll(context, district, { workId, decision, plan });
   else await approve(context, district, { workId, decision, plan });
 }
@@ -205,7 +203,10 @@ export async function workOnDecision(
 function refusalOf(plan: PlanRow | null, decision: Decision): string | null {
   if (plan === null) return `there is no version ${decision.version} of the plan`;
   if (plan.state !== "open") return `version ${decision.version} is ${plan.state}: look at the plan again`;
-  if (plan.verdict !== "hold-all") return null;
+  if (plan.verdict !== "hold-all")
+    return decision.cause === null
+      ? null
+      : "the plan is not held as a whole: leave out the cause, or look at the plan again";
   if (decision.types.length > 0) return "a plan that is held as a whole is decided as a whole: leave out the types";
   if (decision.verdict === "approve" && decision.cause !== plan.cause)
     return `the whole plan is held because of ${plan.cause ?? "a cause"}: name that cause to approve it`;
@@ -222,18 +223,35 @@ async function record(tx: Transaction, decision: Decision, refusal: string | nul
   });
 }
 
+async function refuse(
+  context: DiffContext,
+  district: HeldDistrict,
+  { workId, decision, refusal }: Decided & { readonly refusal: string | null },
+): Promise<void> {
+  await context.log.transaction(async (tx) => {
+    await fence(tx, district);
+    await record(tx, decision, refusal);
+    await context.inbox.finish(tx.sql, workId);
+  });
+}
+
 type Decided = { readonly workId: number; readonly decision: Decision };
 
-async function rejectHeld(context: DiffContext, district: HeldDistrict, { workId, decision }: Decided): Promise<void> {
+async function rejectHeld(
+  context: DiffContext,
+  district: HeldDistrict,
+  { workId, decision, plan }: Decided & { readonly plan: PlanRow },
+): Promise<void> {
   await context.log.transaction(async (tx) => {
-    await checkLease(tx.sql, district.lease);
+    await fence(tx, district);
     await decideExceptions(tx.sql, {
       district: district.id,
+      plan: plan.version,
       types: decision.types,
       state: "rejected",
       by: decision.by,
     });
-    await closeDecidedPlan(tx, district.id);
+    await closeDecidedPlan(context, tx, district);
     await record(tx, decision, null);
     await context.inbox.finish(tx.sql, workId);
   });
@@ -249,6 +267,7 @@ async function approve(
   const decideRows = async (tx: Transaction): Promise<void> => {
     await decideExceptions(tx.sql, {
       district: district.id,
+      plan: plan.version,
       types: decision.types,
       state: "approved",
       by: decision.by,
@@ -258,8 +277,15 @@ async function approve(
   try {
     const approval = { plan, types: decision.types, cause: decision.cause, record: decideRows };
     const { deliveryRecord } = plan;
-    const { changeset } = await begin(context, district, { comparison, delivery, deliveryRecord, workId, approval });
+    const begun = await begin(context, district, { comparison, delivery, deliveryRecord, workId, approval });
+    const { changeset, cause } = begun;
     if (changeset !== null) await publish(context, district, { comparison, delivery, changeset });
+    if (cause !== null)
+      await refuse(context, district, {
+        workId,
+        decision,
+        refusal: `by the present policy the whole plan is held: ${cause}`,
+      });
   } finally {
     comparison.before.close();
   }
@@ -278,9 +304,9 @@ async function rejectAll(
     const rows = refusals(context, district, { comparison, delivery });
     const since = new Date(context.clock.now());
     await context.log.transaction(async (tx) => {
-      await checkLease(tx.sql, district.lease);
+      await fence(tx, district);
       await putExceptions(tx.sql, { district: district.id, plan: plan.version, since, by: decision.by, rows });
-      await setPlanState(tx.sql, { district: district.id, version: plan.version, state: "closed" });
+      await endPlan(context, tx, { district, plan, state: "closed" });
       await record(tx, decision, null);
       await context.inbox.finish(tx.sql, workId);
     });

@@ -7,17 +7,16 @@
 import { randomUUID } from "node:crypto";
 
 import { holdLease } from "../../libs/adapters/postgres/leases.ts";
-import type { WorkItem } from "../../libs/adapters/postgres/inbox.ts";
 import { type DistrictId, parseDistrictId } from "../../libs/domain/ids.ts";
 import { AppError } from "../../libs/errors.ts";
 import type { Delivery } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
-import { type DiffContext, type HeldDistrict, topicsOf } from "./context.ts";
+import { type DiffContext, fence, type HeldDistrict, topicsOf } from "./context.ts";
 import { finishBegun, workOnDecision, workOnDelivery } from "./publishing.ts";
-import { requestRefill, takeRefills } from "./refills.ts";
+import { consumer, nextItem, type QueuedItem } from "./queue.ts";
+import { requestRefill, stopWork, takeRefills } from "./refills.ts";
 import { begunChangeset, planOfVersion } from "./store.ts";
 
-const consumer = "diff";
 const topics = [controlTopics.deliveries.name, controlTopics.decisions.name];
 const leaseMs = 15_000;
 
@@ -29,7 +28,12 @@ export type DiffTimes = {
 };
 
 /** Works until the signal is aborted. @throws AppError when the world fails: what called starts it again. */
-export async function runDiff(context: DiffContext, times: DiffTimes, signal: AbortSignal): Promise<void> {
+export async function runDiff(
+  ports: Omit<DiffContext, "askedAt">,
+  times: DiffTimes,
+  signal: AbortSignal,
+): Promise<void> {
+  const context: DiffContext = { ...ports, askedAt: new Map() };
   const pausedUntil = new Map<string, number>();
   while (!signal.aborted) {
     await context.inbox.pump({ consumer, topics });
@@ -59,6 +63,9 @@ async function districtsWithWork(context: DiffContext): Promise<readonly Distric
   return [...names].flatMap((name) => parseDistrictId(name) ?? []);
 }
 
+/** What a holder meets whose lease has gone to someone else. */
+const overtaken: ReadonlySet<string> = new Set(["lease.lost", "log.writer-fenced", "work.not-waiting"]);
+
 type Outcome = "worked" | "idle" | "stopped";
 
 /** Does all the work of a district that is there; idle when another process holds it. */
@@ -67,9 +74,9 @@ async function workOnDistrict(context: DiffContext, district: DistrictId, signal
   const held = await holdLease(context.sql, { name: roster, holder: randomUUID(), ttlMs: leaseMs });
   if (held === null) return "idle";
   try {
-    await takeRefills(context, district);
+    await takeRefills(context, { id: district, lease: held.lease });
     // Opening a writer leaves a record: not for a district whose next work is stopped.
-    const canWork = (await context.inbox.waitingDistricts(consumer)).includes(district);
+    const canWork = (await nextItem(context, district)) !== null;
     if (!canWork && (await begunChangeset(context.sql, district)) === null) return "idle";
     await context.log.createTopic(roster);
     const writer = await context.log.openWriter(roster, held.lease);
@@ -77,15 +84,15 @@ async function workOnDistrict(context: DiffContext, district: DistrictId, signal
     if (!(await finishWhatWasBegun(context, place))) return "stopped";
     let outcome: Outcome = "idle";
     while (!signal.aborted && !held.signal.aborted) {
-      const item = await context.inbox.nextWork(consumer, district);
-      if (item === null) return outcome;
-      await workOnItem(context, place, item);
+      const next = await nextItem(context, district);
+      if (next === null) return outcome;
+      await workOnItem(context, place, next);
       outcome = "worked";
     }
     return outcome;
   } catch (error) {
     // Whoever holds the lease now, or takes it next, goes on.
-    if (error instanceof AppError && (error.code === "lease.lost" || error.code === "log.writer-fenced")) return "idle";
+    if (error instanceof AppError && overtaken.has(error.code)) return "idle";
     throw error;
   } finally {
     await held.release();
@@ -102,53 +109,61 @@ async function finishWhatWasBegun(context: DiffContext, district: HeldDistrict):
     const plan = changeset === null ? null : await planOfVersion(context.sql, district.id, changeset.plan);
     if (error.code === "delivery.range-unusable" && plan !== null) {
       const delivery = context.records.decode("rollcall.control.Delivery", plan.deliveryRecord);
-      await requestRefill(context, { delivery, workId: null, error });
-    } else await raise(context, district.id, error);
+      await requestRefill(context, district, { delivery, workId: null, error });
+    } else await raise(context, district, error);
     return false;
   }
 }
 
-async function workOnItem(context: DiffContext, district: HeldDistrict, item: WorkItem): Promise<void> {
+async function workOnItem(
+  context: DiffContext,
+  district: HeldDistrict,
+  { item, overtakes }: { readonly item: QueuedItem; readonly overtakes: boolean },
+): Promise<void> {
   try {
     if (item.topic === controlTopics.deliveries.name)
       await workOnDelivery(context, district, deliveryItem(context, item));
-    else await workOnDecision(context, district, await decisionItem(context, item));
+    else await workOnDecision(context, district, await decisionItem(context, item, overtakes));
   } catch (error) {
     if (!(error instanceof AppError) || passes(error)) throw error;
     const delivery = error.code === "delivery.range-unusable" ? await deliveryMeant(context, item) : null;
-    if (delivery !== null) await requestRefill(context, { delivery, workId: item.id, error });
+    if (delivery !== null) await requestRefill(context, district, { delivery, workId: item.id, error });
     else {
-      await context.inbox.stop(item.id, `${error.code}: ${error.message}`);
-      await raise(context, district.id, error);
+      await stopWork(context, district, { workId: item.id, reason: `${error.code}: ${error.message}` });
+      await raise(context, district, error);
     }
   }
 }
 
 function passes(error: AppError): boolean {
-  return error.retryable || error.code === "lease.lost" || error.code === "log.writer-fenced";
+  return error.retryable || overtaken.has(error.code);
 }
 
-function valueOf(item: WorkItem): Uint8Array {
+function valueOf(item: QueuedItem): Uint8Array {
   if (item.value === null) throw new AppError("registry.undecodable", { message: "a control record has no value" });
   return item.value;
 }
 
-function deliveryItem(context: DiffContext, item: WorkItem): Parameters<typeof workOnDelivery>[2] {
+function deliveryItem(context: DiffContext, item: QueuedItem): Parameters<typeof workOnDelivery>[2] {
   return { workId: item.id, record: context.records.decode("rollcall.control.Delivery", valueOf(item)) };
 }
 
-async function decisionItem(context: DiffContext, item: WorkItem): Promise<Parameters<typeof workOnDecision>[2]> {
+async function decisionItem(
+  context: DiffContext,
+  item: QueuedItem,
+  overtakes: boolean,
+): Promise<Parameters<typeof workOnDecision>[2]> {
   const record = context.records.decode("rollcall.control.Decision", valueOf(item));
   const newer: unknown = await context
     .sql("work")
     .where({ consumer, district: item.district, topic: controlTopics.deliveries.name })
     .whereNot({ state: "done" })
     .first("id");
-  return { workId: item.id, record, newerDelivery: newer !== undefined };
+  return { workId: item.id, record, newerDelivery: !overtakes && newer !== undefined };
 }
 
 /** The delivery that an item is about: its own, or that of the plan it decides on. */
-async function deliveryMeant(context: DiffContext, item: WorkItem): Promise<Delivery | null> {
+async function deliveryMeant(context: DiffContext, item: QueuedItem): Promise<Delivery | null> {
   if (item.topic === controlTopics.deliveries.name)
     return context.records.decode("rollcall.control.Delivery", valueOf(item));
   const { version } = context.records.decode("rollcall.control.Decision", valueOf(item));
@@ -157,14 +172,14 @@ async function deliveryMeant(context: DiffContext, item: WorkItem): Promise<Deli
 }
 
 /** Says to people that a district has stopped. */
-async function raise(context: DiffContext, district: string, error: AppError): Promise<void> {
+async function raise(context: DiffContext, district: HeldDistrict, error: AppError): Promise<void> {
   const at = context.clock.now();
   const { message, remedy } = error;
-  const notice = { district, code: error.code, severity: "error", message, remedy, since: at, at };
+  const notice = { district: district.id, code: error.code, severity: "error", message, remedy, since: at, at };
   const value = context.records.encode("rollcall.control.Notice", notice);
   await context.log.transaction(async (tx) => {
-    tx.append(controlTopics.notices.name, [{ key: controlKey(district, error.code), value }]);
-    await Promise.resolve();
+    await fence(tx, district);
+    tx.append(controlTopics.notices.name, [{ key: controlKey(district.id, error.code), value }]);
   });
-  context.logger.error({ district, err: error, remedy }, "district stopped");
+  context.logger.error({ district: district.id, err: error, remedy }, "district stopped");
 }

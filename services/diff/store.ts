@@ -17,6 +17,7 @@ export type PlanRow = {
   readonly version: number;
   readonly source: string;
   readonly delivery: string;
+  readonly sequence: number;
   readonly deliveryRecord: Buffer;
   readonly state: string;
   readonly verdict: Verdict;
@@ -41,7 +42,7 @@ export type NewException = {
   readonly type: string;
   readonly sourcedId: string;
   readonly hash: Buffer | null;
-  readonly state: "held" | "rejected";
+  readonly state: "held" | "approved" | "rejected";
   readonly reason: ExceptionReason;
 };
 
@@ -92,6 +93,18 @@ type StoredPlan = Omit<PlanRow, "version" | "deliveryRecord"> & {
   readonly delivery_record: Buffer;
 };
 
+/** The place in its source's sequence of the newest delivery that was planned; 0 when none was. */
+export async function newestSequence(
+  sql: Knex,
+  { district, source }: { readonly district: string; readonly source: string },
+): Promise<number> {
+  const row: { readonly max?: number | null } | undefined = await sql("plans")
+    .where({ district, source })
+    .max({ max: "sequence" })
+    .first();
+  return row?.max ?? 0;
+}
+
 export async function insertPlan(
   sql: Knex.Transaction,
   district: string,
@@ -102,6 +115,7 @@ export async function insertPlan(
     version: plan.version,
     source: plan.source,
     delivery: plan.delivery,
+    sequence: plan.sequence,
     delivery_record: plan.deliveryRecord,
     state: plan.state,
     verdict: plan.verdict,
@@ -110,11 +124,6 @@ export async function insertPlan(
     since: plan.since,
     planned_at: plan.at,
   });
-}
-
-/** A new delivery's plan takes the place of the open ones. */
-export async function supersedePlans(sql: Knex.Transaction, district: string): Promise<void> {
-  await sql("plans").where({ district, state: "open" }).update({ state: "superseded" });
 }
 
 export async function setPlanState(
@@ -132,12 +141,14 @@ export async function replaceDeliveryRecord(
   return sql("plans").where({ district, delivery }).update({ delivery_record: record });
 }
 
-type ExceptionRow = {
+export type ExceptionRow = {
   readonly type: string;
   readonly sourced_id: string;
   readonly hash: Buffer | null;
   readonly state: string;
   readonly reason: ExceptionReason;
+  /** The newest version of the plan that showed it. */
+  readonly plan: number;
 };
 
 /** All exceptions of a district, a page at a time, in the order of their keys. */
@@ -149,7 +160,7 @@ export async function* exceptionsOf(sql: Knex, district: string): AsyncGenerator
       .whereRaw("(type, sourced_id) > (?, ?)", [after?.type ?? "", after?.sourced_id ?? ""])
       .orderBy(["type", "sourced_id"])
       .limit(rowsPerStatement)
-      .select("type", "sourced_id", "hash", "state", "reason");
+      .select("type", "sourced_id", "hash", "state", "reason", "plan");
     if (rows.length > 0) yield rows;
     after = rows.at(-1);
     if (rows.length < rowsPerStatement) return;
@@ -240,37 +251,45 @@ export async function putExceptions(
 export async function removeExceptions(
   sql: Knex.Transaction,
   district: string,
-  keys: Rows<{ readonly type: string; readonly sourcedId: string }>,
+  rows: readonly Pick<ExceptionRow, "type" | "sourced_id">[],
 ): Promise<void> {
+  const keys = rows.map(({ type, sourced_id }) => ({ type, sourced_id }));
   for await (const page of pages(keys)) {
     await sql.raw(
-      `delete from exceptions e using jsonb_to_recordset(?::jsonb) as t (type text, "sourcedId" text)
-       where e.district = ? and e.type = t.type and e.sourced_id = t."sourcedId"`,
+      `delete from exceptions e using jsonb_to_recordset(?::jsonb) as t (type text, sourced_id text)
+       where e.district = ? and e.type = t.type and e.sourced_id = t.sourced_id`,
       [JSON.stringify(page), district],
     );
   }
 }
 
-/** Moves held exceptions of these types (empty: all) to another state. @returns how many. */
+/** Moves the held exceptions that a version of the plan showed, of these types (empty: all), to another state. */
 export async function decideExceptions(
   sql: Knex.Transaction,
   decision: {
     readonly district: string;
+    readonly plan: number;
     readonly types: readonly string[];
     readonly state: "approved" | "rejected";
     readonly by: string;
   },
-): Promise<number> {
+): Promise<void> {
+  const { district, plan, state, by } = decision;
   const types = decision.types.length > 0 ? decision.types : entityTypes;
-  return sql("exceptions")
-    .where({ district: decision.district, state: "held" })
-    .whereIn("type", types)
-    .update({ state: decision.state, decided_by: decision.by });
+  await waitingOf(sql, { district, plan }).whereIn("type", types).update({ state, decided_by: by });
 }
 
-export async function countHeld(sql: Knex, district: string): Promise<number> {
-  const row: { count?: string | number } | undefined = await sql("exceptions")
-    .where({ district, state: "held" })
+/** What a version of the plan keeps waiting: for a decision, or approved and for children that stay. */
+function waitingOf(sql: Knex, where: { readonly district: string; readonly plan: number }): Knex.QueryBuilder {
+  return sql("exceptions").where(where).whereRaw("(state = 'held' or (state = 'approved' and reason = 'children'))");
+}
+
+/** How many exceptions a version of the plan keeps waiting. */
+export async function countHeld(
+  sql: Knex,
+  { district, plan }: { readonly district: string; readonly plan: number },
+): Promise<number> {
+  const row: { count?: string | number } | undefined = await waitingOf(sql, { district, plan })
     .count({ count: "*" })
     .first();
   return Number(row?.count ?? 0);

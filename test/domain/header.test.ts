@@ -43,6 +43,7 @@ t.test("deviations are told and accepted", async (t) => {
     ["column without a name at the end", `${orgs},`, ["table.header_empty 7 -"]],
     ["metadata before the end", orgs.replace("name", "metadata.a,name"), ["table.metadata_position 3 -"]],
     ["metadata without a name", `${orgs},metadata.`, ["table.metadata_name 7 -"]],
+    ["metadata with U+0000 in its name", `${orgs},metadata.a\0b`, ["table.metadata_name 7 -"]],
     ["metadata twice", `${orgs},metadata.a,metadata.a`, ["table.header_duplicate 8 -"]],
     ["metadata in the wrong case", `${orgs},Metadata.a`, ["table.header_case 7 -"]],
   ];
@@ -91,6 +92,10 @@ t.test("columns of 1.1 users are unknown in 1.2, and required in 1.1", async (t)
     "table.unknown_column 4 -",
   ]);
   t.equal(compile("user", "1.1", users12).fatal?.field, "orgSourcedIds");
+});
+
+t.test("a metadata column whose name has U+0000 is not read", async (t) => {
+  t.strictSame(compile("org", "1.2", `${orgs},metadata.a\0b`).metadata, []);
 });
 
 t.test("metadata columns are sorted by name", async (t) => {

@@ -19,6 +19,18 @@ void t.test("any order, missing rows and odd letter case are understood and told
   t.end();
 });
 
+void t.test("blanks around a property or a value are dropped and told", (t) => {
+  const result = parseManifest(rows(...good.slice(0, 3), "file.users, bulk ", " file.orgs,delta", "file.courses,bulk"));
+  const found = result.findings.filter(({ code }) => code === "manifest.space");
+  t.strictSame(
+    found.map(({ line }) => line),
+    [4, 5],
+  );
+  if (result.outcome === "manifest") t.strictSame([...result.modes.values()], ["bulk", "delta", "bulk"]);
+  t.equal(result.outcome, "manifest");
+  t.end();
+});
+
 void t.test("a version is told or left open, never guessed", (t) => {
   const versionOf = (text: string): unknown => {
     const result = parseManifest(rows("propertyName,value", text, "file.users,bulk"));

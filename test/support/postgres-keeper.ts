@@ -19,12 +19,11 @@ const running = await startPostgres({
 if (running.owned) {
   const client = new pg.Client({ connectionString: clusterUrl() });
   await client.connect();
-  for (let idleSince = Date.now(); Date.now() - idleSince < idleMs; await sleep(checkMs)) {
+  for (let idleSince = Date.now(); ; await sleep(checkMs)) {
     if (!(await tryLock(client))) idleSince = Date.now();
-    else if (Date.now() - idleSince + checkMs < idleMs)
-      await client.query("select pg_advisory_unlock($1)", [inUseLock]);
     // The last lock is kept: whoever comes now waits for it, is cut off by the stop, and starts another keeper.
-    else break;
+    else if (Date.now() - idleSince >= idleMs) break;
+    else await client.query("select pg_advisory_unlock($1)", [inUseLock]);
   }
   client.on("error", () => {});
   const gone = `${dirname(clusterDir())}.gone-${process.pid}`;

@@ -42,6 +42,8 @@ export class Image {
   hold = new Uint8Array(0);
   cause = new Uint8Array(0);
   exception = new Uint8Array(0);
+  /** 1 where a stored exception says that the sources have declared the key absent. */
+  declaredAbsent = new Uint8Array(0);
   /** 1 for a role that was derived from a row of users. */
   derived = new Uint8Array(0);
   /** Offset of the last roster record of the key. */
@@ -128,6 +130,7 @@ export class Image {
     this.hold = grown(this.hold, length);
     this.cause = grown(this.cause, length);
     this.exception = grown(this.exception, length);
+    this.declaredAbsent = grown(this.declaredAbsent, length);
     this.derived = grown(this.derived, length);
     this.offset = grown(this.offset, length);
     this.endDay = grown(this.endDay, length);

@@ -1,6 +1,6 @@
 // From what is published and what is desired to a plan: which keys change, which of them are held, and why.
 //
-//   concludeAbsence -> draft -> followOwners -> markTermOver -> matchException... -> judge -> holdParents -> summarise
+//   concludeAbsence -> rememberAbsence -> draft -> followOwners -> markTermOver -> matchException... -> judge -> holdParents -> summarise
 //
 // Each step reads and writes columns of the image. Nothing here deletes on doubt: a key of which the delivery says
 // nothing certain (unmentioned, claimed by a rejected row, missing while absence is suspended) is left as published.
@@ -52,6 +52,19 @@ export function concludeAbsence(image: Image, types: DeliveredTypes): void {
     if (image.derived[entry] === 1 && type.derived) image.desired[entry] = desired.follows;
     else if (type.absence) setAbsent(image, entry, cause.absent);
     else if (type.suspended) image.desired[entry] = desired.withheld;
+    else if (image.derived[entry] === 1) image.desired[entry] = desired.follows;
+  }
+}
+
+/**
+ * A key that was declared absent, and whose delete waits for a decision or was refused, is absent still when a delivery
+ * does not mention it: a delta does not repeat what the one before it said.
+ */
+export function rememberAbsence(image: Image): void {
+  for (let entry = 0; entry < image.size; entry++) {
+    const isMentioned = image.desired[entry] !== desired.unmentioned;
+    if (image.declaredAbsent[entry] === 1 && image.published[entry] === published.live && !isMentioned)
+      setAbsent(image, entry, cause.absent);
   }
 }
 
@@ -85,16 +98,20 @@ export function needsBefore(image: Image, entry: number): boolean {
 }
 
 /**
- * A derived role that the delivery does not mention goes the way of its user's row: the row was read, or is gone, without
- * it: absent; the row is claimed or withheld: unknown; the row is not in the delivery: unmentioned.
+ * A derived role that the delivery does not mention goes the way of its user's row: the row is gone: absent; the row was
+ * read without it: absent, if rows of users say the roles in this delivery; the row is claimed or withheld: unknown; the
+ * row is not in the delivery: unmentioned.
  */
-export function followOwners(image: Image, before: BeforeImages): void {
+export function followOwners(image: Image, before: BeforeImages, types: DeliveredTypes): void {
   for (let entry = 0; entry < image.size; entry++) {
     if (image.desired[entry] !== desired.follows) continue;
     const owner = before.owner(entry);
     const state = owner === -1 ? desired.unmentioned : (image.desired[owner] ?? desired.unmentioned);
-    if (state === desired.content) setAbsent(image, entry, cause.absent);
-    else if (state === desired.absent) setAbsent(image, entry, image.cause[owner] ?? cause.absent);
+    if (state === desired.content) {
+      if (types.role.derived) setAbsent(image, entry, cause.absent);
+      else image.desired[entry] = desired.unmentioned;
+    } else if (state === desired.absent) setAbsent(image, entry, image.cause[owner] ?? cause.absent);
+    else if (state === desired.unmentioned && image.declaredAbsent[entry] === 1) setAbsent(image, entry, cause.absent);
     else image.desired[entry] = state;
     image.action[entry] = draftOf(image, entry);
   }
@@ -135,18 +152,25 @@ export type StoredException = { readonly hash: readonly [number, number] | null;
  * @returns false when it no longer matches what is desired and published, so that it must be removed.
  */
 export function matchException(image: Image, entry: number, stored: StoredException): boolean {
-  const state = image.desired[entry];
-  const certain = state === desired.content || state === desired.absent;
-  if (!certain) return image.published[entry] === published.live || stored.hash !== null;
-  if (image.action[entry] === action.none) return false;
-  const matches =
-    stored.hash === null
-      ? state === desired.absent
-      : state === desired.content &&
-        image.desiredHash[entry * 2] === stored.hash[0] &&
-        image.desiredHash[entry * 2 + 1] === stored.hash[1];
-  if (matches) image.exception[entry] = stored.state;
+  const matches = exceptionMatches(image, entry, stored);
+  if (matches && isCertain(image, entry)) image.exception[entry] = stored.state;
   return matches;
+}
+
+function isCertain(image: Image, entry: number): boolean {
+  return image.desired[entry] === desired.content || image.desired[entry] === desired.absent;
+}
+
+/** Whether a stored exception is still about what is desired and published; of a key not certain it says nothing new. */
+export function exceptionMatches(image: Image, entry: number, stored: StoredException): boolean {
+  if (!isCertain(image, entry)) return image.published[entry] === published.live || stored.hash !== null;
+  if (image.action[entry] === action.none) return false;
+  if (stored.hash === null) return image.desired[entry] === desired.absent;
+  return (
+    image.desired[entry] === desired.content &&
+    image.desiredHash[entry * 2] === stored.hash[0] &&
+    image.desiredHash[entry * 2 + 1] === stored.hash[1]
+  );
 }
 
 /** What the limits said of a plan as a whole. */

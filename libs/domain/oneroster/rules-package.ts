@@ -137,6 +137,13 @@ export const packageRules = {
     message: "The mode of a file is not one of absent, bulk, delta.",
     remedy: "Write absent, bulk or delta.",
   },
+  "manifest.space": {
+    severity: "error",
+    section: manifest,
+    tolerated: true,
+    message: "A property or its value has blanks around it, which are dropped.",
+    remedy: "Write properties and values without blanks around them.",
+  },
   "manifest.unknown": {
     severity: "warning",
     section: manifest,
@@ -236,7 +243,7 @@ export const packageRules = {
   "table.metadata_name": {
     severity: "error",
     section: header,
-    message: "A metadata column has no name after the dot; it is ignored.",
+    message: "A metadata column has no name after the dot, or one with the character U+0000; it is ignored.",
     remedy: "Name the column metadata. and a name.",
   },
   "table.metadata_position": {

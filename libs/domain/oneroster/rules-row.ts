@@ -206,6 +206,12 @@ export const rowRules = {
     message: "The value is not a year of the form YYYY.",
     remedy: "Write the calendar year in which the school year ends, as YYYY.",
   },
+  "sem.agent_self": {
+    severity: "warning",
+    section: null,
+    message: "The user is named as an agent of himself or herself; it is kept as it is.",
+    remedy: "Name only other people in agentSourcedIds.",
+  },
   "sem.date_order": {
     severity: "warning",
     section: null,

@@ -195,7 +195,7 @@ export function compared(log: Log, delivery: Delivery): { readonly image: Image;
   concludeAbsence(image, delivery.types);
   draft(image);
   const before = new KeptBefore(image, log);
-  followOwners(image, before);
+  followOwners(image, before, delivery.types);
   markTermOver(image, before, delivery.today);
   return { image, before };
 }

@@ -1,0 +1,62 @@
+// Which work of a district comes next. Work is done in the order of its arrival, with one exception:
+// a delivery that does not restate what a plan holds as a whole waits until that plan is decided, and decisions go before
+// it. Were it planned, the held plan would be superseded, and what only the delivery before it said would be lost.
+
+import type { WorkItem } from "../../libs/adapters/postgres/inbox.ts";
+import { AppError } from "../../libs/errors.ts";
+import type { Delivery } from "../../libs/records.ts";
+import { controlTopics } from "../../libs/topics.ts";
+import type { DiffContext } from "./context.ts";
+import { openPlan } from "./store.ts";
+
+export const consumer = "diff";
+
+export type QueuedItem = Pick<WorkItem, "id" | "topic" | "district" | "value">;
+
+/** The next item and whether it goes before a delivery that arrived earlier; null when there is none or it is stopped. */
+export async function nextItem(
+  context: DiffContext,
+  district: string,
+): Promise<{ readonly item: QueuedItem; readonly overtakes: boolean } | null> {
+  const first = await firstOf(context, { district });
+  if (first === null || first.state !== "waiting") return null;
+  const plan = await planWaitedFor(context, first);
+  if (plan === null) return { item: first, overtakes: false };
+  const reason = `waits until plan ${plan} is approved or rejected`;
+  await context.sql("work").where({ id: first.id, state: "waiting" }).update({ reason });
+  const decision = await firstOf(context, { district, topic: controlTopics.decisions.name });
+  return decision?.state === "waiting" ? { item: decision, overtakes: true } : null;
+}
+
+async function firstOf(
+  context: DiffContext,
+  where: { readonly district: string; readonly topic?: string },
+): Promise<(QueuedItem & { readonly state: string }) | null> {
+  const row: (QueuedItem & { readonly state: string }) | undefined = await context
+    .sql("work")
+    .where({ consumer, ...where })
+    .whereNot({ state: "done" })
+    .orderBy("id")
+    .first("id", "topic", "district", "value", "state");
+  return row ?? null;
+}
+
+/** The version of the plan that must be decided before this delivery may be planned; null when there is none. */
+async function planWaitedFor(context: DiffContext, item: QueuedItem): Promise<number | null> {
+  if (item.topic !== controlTopics.deliveries.name) return null;
+  const plan = await openPlan(context.sql, item.district);
+  const delivery = plan?.verdict === "hold-all" ? deliveryIn(context, item.value) : null;
+  if (plan === null || delivery === null) return null;
+  const restated = new Set(delivery.types.filter((type) => type.mode === "bulk").map((type) => type.type));
+  return plan.parts.every((part) => restated.has(part.type)) ? null : plan.version;
+}
+
+/** The delivery of an item; null for a record that cannot be read: whoever works on it stops it with its reason. */
+export function deliveryIn(context: DiffContext, value: Uint8Array | null): Delivery | null {
+  try {
+    return value === null ? null : context.records.decode("rollcall.control.Delivery", value);
+  } catch (error) {
+    if (error instanceof AppError) return null;
+    throw error;
+  }
+}
