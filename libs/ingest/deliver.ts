@@ -23,7 +23,7 @@ import type { Clock, EventLog, LandedFile, Landing, Lease, TopicWriter } from ".
 import type { Delivery } from "../records.ts";
 import { controlKey, controlTopics, districtTopic } from "../topics.ts";
 import { EntitySink } from "./entity-sink.ts";
-import { judgeSet } from "./judge-set.ts";
+import { judgeSet, type NotKept } from "./judge-set.ts";
 import { reportOf } from "./report.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -43,8 +43,8 @@ export type IngestContext = {
   readonly logger: Logger;
 };
 
-/** What was delivered beside the files of the standard. */
-type Beside = Pick<DeliveredSet, "notes" | "otherNames">;
+/** What was delivered beside the files that were landed; `notKept` are files of the standard. */
+type Beside = Pick<DeliveredSet, "notes" | "otherNames"> & { readonly notKept: readonly NotKept[] };
 
 /** A row of `deliveries`. */
 export type DeliveryRow = {
@@ -114,16 +114,18 @@ export async function receive(
   const set = await openSet(path);
   try {
     const files: LandedFile[] = [];
+    const notKept: NotKept[] = [];
     for (const entry of set.entries) {
-      if (entry.name === demographicsFile && !policy.demographics) continue;
-      files.push(await context.landing.put(entry.name, await entry.open()));
+      if (entry.name === demographicsFile && !policy.demographics)
+        notKept.push({ name: entry.name, bytes: entry.bytes });
+      else files.push(await context.landing.put(entry.name, await entry.open()));
     }
     return await recordDelivery(context, {
       district,
       source,
       policy,
       files,
-      beside: { notes: set.notes, otherNames: set.otherNames },
+      beside: { notes: set.notes, otherNames: set.otherNames, notKept },
     });
   } finally {
     set.close();
@@ -279,10 +281,13 @@ async function readAttempt(context: IngestContext, attempt: Attempt): Promise<Re
   const from = (await context.log.extent(attempt.topic))?.end ?? writer.barrier + 1;
   const sink = new EntitySink({ writer, codec: context.codec, delivery: id, attempt: row.attempt });
   const set = landedSet(context.landing, row, attempt.demographics);
-  const judged = await judgeSet({ set, policy: row.policy, sink });
+  const notKept = attempt.demographics === undefined ? row.beside.notKept : [];
+  const judged = await judgeSet({ set, policy: row.policy, sink, notKept });
   await sink.flush();
   const to = (await context.log.extent(attempt.topic))?.end ?? from;
-  await context.landing.putDocument(id, reportName, JSON.stringify(reportOf(judged)));
+  // A range that is filled again says nothing new of the set, and knows less of it than who received it.
+  const isRefill = row.state === "accepted" && judged.verdict.outcome === "accepted";
+  if (!isRefill) await context.landing.putDocument(id, reportName, JSON.stringify(reportOf(judged)));
   await decide(context, { row, attempt, sink, verdict: judged.verdict, range: { from, to } });
   const { outcome, refusal } = judged.verdict;
   context.logger.info(

@@ -29,10 +29,14 @@ export type JudgeOptions = {
   readonly set: DeliveredSet;
   readonly policy: Policy;
   readonly sink: SetSink;
+  /** Files that were delivered with the set and were not kept: they are not missing, and cannot be judged again. */
+  readonly notKept?: readonly NotKept[];
   /** How many findings of each code, file and field are kept; all are counted. Default 1,000. */
   readonly keep?: number;
   readonly limits?: ScanLimits;
 };
+
+export type NotKept = { readonly name: string; readonly bytes: number };
 
 export type Judged = { readonly verdict: Verdict; readonly groups: readonly KeptGroup[] };
 
@@ -55,6 +59,11 @@ class Refusal {
 export async function judgeSet(options: JudgeOptions): Promise<Judged> {
   const log = new FindingLog(options.keep ?? 1_000);
   noteSet(options.set, log);
+  for (const { name } of options.notKept ?? []) {
+    log.ofFile(name).add("pkg.left_alone", null, null, {
+      message: "The file was delivered, and kept back by the district's policy: this reading has no copy to check.",
+    });
+  }
   try {
     const opened = await openFiles(options, log);
     if (opened instanceof Refusal) return refused(opened.sentence, log, options.set, null);
@@ -111,13 +120,14 @@ type Opened = {
 };
 
 /** Settles version and modes, or refuses. */
-async function openFiles({ set, policy }: JudgeOptions, log: FindingLog): Promise<Opened | Refusal> {
+async function openFiles({ set, policy, notKept = [] }: JudgeOptions, log: FindingLog): Promise<Opened | Refusal> {
   const entries = set.entries.filter((entry) => entry.name !== manifestName);
   const headers = await headersOf(entries);
   const names = [...set.entries.map((entry) => entry.name), ...set.otherNames];
   const other = otherFormat(names) ?? otherFormatByColumns(headers);
   const manifestEntry = set.entries.find((entry) => entry.name === manifestName);
-  if (other !== null || (entries.length === 0 && manifestEntry === undefined)) {
+  const isBare = entries.length === 0 && manifestEntry === undefined && notKept.length === 0;
+  if (other !== null || isBare) {
     log.ofFile(null).add("pkg.not_oneroster", null);
     return new Refusal(other ?? "The set has none of the files of OneRoster 1.1 or 1.2 under their exact names.");
   }
@@ -130,7 +140,7 @@ async function openFiles({ set, policy }: JudgeOptions, log: FindingLog): Promis
     return new Refusal("The set has no manifest.csv, and the district's policy demands one.");
   }
   log.version = version;
-  const present = new Set(entries.map((entry) => baseName(entry)));
+  const present = new Set([...entries, ...notKept].map((entry) => baseName(entry)));
   const { taken, findings } = takenFiles({ manifest, version, present });
   for (const made of findings) log.take(made);
   return { version, manifest, taken };
@@ -176,12 +186,12 @@ async function readHeader(entry: SetEntry): Promise<readonly string[]> {
   }
 }
 
-function baseName(entry: SetEntry): string {
+function baseName(entry: { readonly name: string }): string {
   return entry.name.slice(0, -".csv".length);
 }
 
 async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog): Promise<Judged> {
-  const { set, policy } = options;
+  const { set } = options;
   const { version, manifest, taken } = opened;
   const judge = new SetJudge({ ...options, version, log, taken, limits: options.limits ?? defaultScanLimits });
   const files: FileVerdict[] = [];
@@ -196,9 +206,11 @@ async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog
     if (known === null && entry.name !== manifestName) log.ofFile(entry.name).add("pkg.unknown_file", null);
     files.push({ name: entry.name, bytes: entry.bytes, sha256: null, type: null, state: "left-alone" });
   }
+  for (const { name, bytes } of options.notKept ?? [])
+    files.push({ name, bytes, sha256: null, type: null, state: "left-alone" });
   judge.finish();
   const types = judge.types();
-  const refusal = refusalOf(judge, policy, log, types);
+  const refusal = refusalOf(judge, options, log, types);
   return judged({
     log,
     refusal,
@@ -211,7 +223,12 @@ async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog
   });
 }
 
-function refusalOf(judge: SetJudge, policy: Policy, log: FindingLog, types: Verdict["types"]): string | null {
+function refusalOf(
+  judge: SetJudge,
+  { policy, notKept = [] }: JudgeOptions,
+  log: FindingLog,
+  types: Verdict["types"],
+): string | null {
   if (judge.refusals.length > 0) return judge.refusals[0] ?? null;
   const own = Object.values(types).filter((type) => !type.derived);
   if (own.every((type) => type.entities + type.deletes === 0)) {
@@ -219,6 +236,8 @@ function refusalOf(judge: SetJudge, policy: Policy, log: FindingLog, types: Verd
     if (judge.shape !== null) return `No row of the set can be read: ${judge.shape}.`;
     const rows = own.reduce((sum, type) => sum + type.rows, 0);
     if (rows > 0) return `No row of the set can be used: all ${rows} are refused.`;
+    // All its rows may stand in the file that was not kept.
+    if (notKept.length > 0) return null;
     log.ofFile(null).add("pkg.empty", null);
     return "The set has no row at all.";
   }

@@ -1,9 +1,13 @@
 // Receiving and reading: what the records of a delivery say, what a second reading may change, who may deliver.
 
+import { copyFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
 import t from "tap";
 
 import { type DeliveryId, parseSourceId, type SourceId } from "../../libs/domain/ids.ts";
-import { deliver, receive } from "../../libs/ingest/deliver.ts";
+import { deliver, readDelivery, readUnread, receive } from "../../libs/ingest/deliver.ts";
+import type { Report } from "../../libs/ingest/report.ts";
 import type { Landing } from "../../libs/ports.ts";
 import { freshDistrict, type TestDistrict } from "../support/pipeline.ts";
 
@@ -66,4 +70,48 @@ t.test("of two sources that deliver a district's first sets at once, one is refu
   );
   t.equal((await system.sql("deliveries").select("id")).length, 1);
   t.equal((await system.sql("sources").select("id")).length, 1);
+});
+
+const withDemographics = (district: TestDistrict): string => {
+  const folder = district.edited(fixture("v12-bulk"), {
+    "manifest.csv": (text) => text.replace("file.demographics,absent", "file.demographics,bulk"),
+  });
+  const rows = ["sourcedId,status,dateLastModified,birthDate", "u3,,,2010-01-01", "u4,,,01/02/03"];
+  writeFileSync(join(folder, "demographics.csv"), rows.join("\r\n"));
+  return folder;
+};
+
+const found = ({ groups }: Report): readonly string[] =>
+  groups.filter(({ file }) => file === "demographics.csv").map(({ code }) => code);
+
+t.test("the report of a delivery stays when its range is filled again", async (t) => {
+  const district = await freshDistrict(t);
+  const id = await handOver(district, withDemographics(district));
+  const first = await district.report(id);
+  t.ok(first.groups.some(({ file, field }) => file === "demographics.csv" && field === "birthDate"));
+  const { verdict } = await readDelivery(district.system, { id, signal });
+  t.equal(verdict.outcome, "accepted");
+  t.same(await district.report(id), first);
+});
+
+t.test("demographics that were kept back are not missing where a reading begins again from landing", async (t) => {
+  const district = await freshDistrict(t);
+  const path = withDemographics(district);
+  const { id, files: landed } = await receive(district.system, { district: district.id, source: files, path });
+  t.notOk(landed.some(({ name }) => name === "demographics.csv"));
+  await readUnread(district.system, { id, signal });
+  const report = await district.report(id);
+  t.equal(report.verdict.outcome, "accepted");
+  t.same(found(report), ["pkg.left_alone"]);
+  const [file] = report.verdict.files.filter(({ name }) => name === "demographics.csv");
+  t.match(file, { state: "left-alone", bytes: statSync(join(path, "demographics.csv")).size });
+});
+
+t.test("a set of nothing but demographics is read alike, whether its file is at hand or not", async (t) => {
+  const district = await freshDistrict(t);
+  const folder = district.folder();
+  copyFileSync(join(withDemographics(district), "demographics.csv"), join(folder, "demographics.csv"));
+  const id = await handOver(district, folder);
+  const again = await readDelivery(district.system, { id, signal });
+  t.match([(await district.report(id)).verdict, again.verdict], [{ outcome: "accepted" }, { outcome: "accepted" }]);
 });
