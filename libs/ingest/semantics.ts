@@ -1,4 +1,4 @@
-// What rows of different files say together: roles of users, primary teachers, dates.
+// What rows of different files say together: roles of users, primary teachers, agents, dates.
 // It keeps true that each check needs a few numbers per key, and that none of them refuses a row: they are told.
 
 import { unreachable } from "../domain/assert.ts";
@@ -45,6 +45,9 @@ export class Semantics {
         return;
       case "user":
         this.#primaryOrg(entity.primaryOrgSourcedId, entry, line, file);
+        if (entity.agentSourcedIds.includes(entity.sourcedId)) {
+          file.findings.add("sem.agent_self", line, file.columns.get("agentsourcedids") ?? null);
+        }
         return;
       case "role":
         dateOrder(entity.beginDate, entity.endDate, line, file);

@@ -93,8 +93,9 @@ const fixtures: Readonly<Record<string, Expected>> = {
       "sem.parent_cycle orgs.csv:5:7",
       "sem.date_order roles.csv:6:8",
       "ref.missing_record users.csv:6:14",
+      "sem.agent_self users.csv:5:14",
     ],
-    groups: 9,
+    groups: 10,
     noAbsence: ["demographics"],
   },
   "stray-quote-in-users": {
