@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { DistrictId } from "../domain/ids.ts";
 import type { Count, PlanPart } from "../records.ts";
-import { watchStops } from "./stops.ts";
+import { waitsForDecision, watchStops } from "./stops.ts";
 import type { System } from "./system.ts";
 
 const pollMs = 50;
@@ -63,7 +63,7 @@ function totals(parts: readonly PlanPart[]): ReadonlyMap<string, number> {
   return byType;
 }
 
-/** Waits until a delivery is published, held or stopped. */
+/** Waits until a delivery is published, held (also behind a plan that is held as a whole) or stopped. */
 export async function outcomeOf(
   system: System,
   { district, delivery }: { readonly district: DistrictId; readonly delivery: string },
@@ -84,6 +84,9 @@ export async function outcomeOf(
         return { delivery, outcome, reason: plan?.cause ?? null, plan, changeset };
       }
     }
+    const waits = planned === undefined ? await waitsForDecision(system, district) : null;
+    if (waits !== null)
+      return { delivery, outcome: "held", reason: waits, plan: await planView(system, district), changeset: null };
     if (stopped !== null) return { delivery, outcome: "stopped", reason: stopped, plan: null, changeset: null };
     await sleep(pollMs);
   }

@@ -12,7 +12,7 @@ import { isAppError } from "../errors.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
 import { withServices } from "./services.ts";
-import { unfinishedChangeset, watchStops } from "./stops.ts";
+import { unfinishedChangeset, waitsForDecision, watchStops } from "./stops.ts";
 import type { System } from "./system.ts";
 
 const consumers = ["ingest-sftp", "diff"] as const;
@@ -29,6 +29,8 @@ type Resumed = {
   readonly stopped: readonly Stopped[];
   /** The changeset that was begun and is not published: diff tries it again by itself. */
   readonly unfinished: number | null;
+  /** Why the next work waits for a decision, or null. */
+  readonly waits: string | null;
 };
 
 export function resumeVerb(): Command {
@@ -82,7 +84,13 @@ async function endOf(system: System, district: DistrictId, ids: readonly number[
   for (;;) {
     const isStopped = (await whyStopped()) !== null;
     const state = await stateOf(system, district, ids);
-    if (isStopped || state.stopped.length > 0 || (state.done === ids.length && state.unfinished === null)) return state;
+    if (
+      isStopped ||
+      state.waits !== null ||
+      state.stopped.length > 0 ||
+      (state.done === ids.length && state.unfinished === null)
+    )
+      return state;
     await sleep(pollMs);
   }
 }
@@ -100,13 +108,15 @@ async function stateOf(system: System, district: DistrictId, ids: readonly numbe
     done: done.length,
     stopped: stopped.map(({ consumer, topic, reason }) => ({ consumer, topic, reason })),
     unfinished: await unfinishedChangeset(system, district),
+    waits: await waitsForDecision(system, district),
   };
 }
 
-function resumedText({ district, resumed, done, stopped, unfinished }: Resumed): string {
+function resumedText({ district, resumed, done, stopped, unfinished, waits }: Resumed): string {
   const lines = [resumed === 0 ? `nothing of ${district} is stopped` : `${resumed} resumed, ${done} done`];
   for (const { consumer, topic, reason } of stopped)
     lines.push(`stopped again: ${consumer}, work of ${topic}: ${reason}`);
   if (unfinished !== null) lines.push(`changeset ${unfinished} was begun and is tried again by itself`);
+  if (waits !== null) lines.push(`the next delivery ${waits}`);
   return lines.join("\n");
 }

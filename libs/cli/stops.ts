@@ -30,6 +30,23 @@ export async function watchStops(system: System, district: DistrictId): Promise<
   };
 }
 
+/** Why the district's next work waits for a decision about the plan before it, in words; null when it does not. */
+export async function waitsForDecision(system: System, district: DistrictId): Promise<string | null> {
+  const next: { readonly state: string; readonly reason: string | null } | undefined = await system
+    .sql("work")
+    .where({ consumer: "diff", district })
+    .whereNot({ state: "done" })
+    .orderBy("id")
+    .first("state", "reason");
+  if (next === undefined || next.state !== "waiting" || next.reason === null) return null;
+  // The reason outlives the decision until the work is taken up.
+  const plan: unknown = await system
+    .sql("plans")
+    .where({ district, state: "open", verdict: "hold-all" })
+    .first("version");
+  return plan === undefined ? null : next.reason;
+}
+
 async function stoppedReason(system: System, district: string): Promise<string | null> {
   const row: { readonly reason: string } | undefined = await system
     .sql("work")
