@@ -24,7 +24,7 @@ import { AppError } from "../../libs/errors.ts";
 import type { EventLog, LogRange, StoredRecord } from "../../libs/ports.ts";
 import type { Delivery } from "../../libs/records.ts";
 import { BeforeImageFile } from "./before-images.ts";
-import { type ExceptionRow, readException } from "./store.ts";
+import { type ExceptionRow, readException } from "./exceptions.ts";
 
 const typeIndex: ReadonlyMap<string, number> = new Map(entityTypes.map((type, index) => [type, index]));
 const sessionType = entityTypes.indexOf("academicSession");

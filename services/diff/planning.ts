@@ -22,21 +22,23 @@ import { compare, type Comparison } from "./compare.ts";
 import { type DiffContext, fence, type HeldDistrict } from "./context.ts";
 import { danglingParts } from "./dangling.ts";
 import {
-  type ChangesetRow,
   type ExceptionRow,
   exceptionsOf,
-  insertChangeset,
-  insertPlan,
-  lastRangeEnd,
-  limitsOf,
   type NewException,
-  nextNumber,
-  openPlan,
-  type PlanRow,
   putExceptions,
   readException,
   reasonOf,
   removeExceptions,
+} from "./exceptions.ts";
+import {
+  type ChangesetRow,
+  insertChangeset,
+  insertPlan,
+  lastRangeEnd,
+  limitsOf,
+  nextNumber,
+  openPlan,
+  type PlanRow,
   setPlanState,
 } from "./store.ts";
 

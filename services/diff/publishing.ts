@@ -13,19 +13,15 @@ import { applyChangeset } from "./apply.ts";
 import { type Comparison, desires } from "./compare.ts";
 import { type DiffContext, fence, type HeldDistrict } from "./context.ts";
 import { begin, compareNow, deletesToWrite, endPlan, layExceptions, passOver } from "./planning.ts";
+import { countHeld, decideExceptions, desiredHash, type NewException, putExceptions } from "./exceptions.ts";
 import {
   begunChangeset,
   type ChangesetRow,
-  countHeld,
-  decideExceptions,
-  desiredHash,
-  type NewException,
   newestSequence,
   openPlan,
   type PlanRow,
   planOfVersion,
   publishChangeset,
-  putExceptions,
   recordDecision,
 } from "./store.ts";
 

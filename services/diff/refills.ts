@@ -5,7 +5,7 @@
 import type { Knex } from "knex";
 
 import type { WorkItem } from "../../libs/adapters/postgres/inbox.ts";
-import { AppError } from "../../libs/errors.ts";
+import type { AppError } from "../../libs/errors.ts";
 import type { Delivery } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import { type DiffContext, fence, type HeldDistrict } from "./context.ts";

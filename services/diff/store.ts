@@ -1,17 +1,11 @@
-// What diff keeps in PostgreSQL: plans, exceptions, decisions and changesets. Each function is one statement or a few in
+// What diff keeps in PostgreSQL: plans, decisions and changesets. Each function is one statement or a few in
 // the caller's transaction; the order of locks is always the district's row first.
 
 import type { Knex } from "knex";
 
-import { exception, hold, type Image } from "../../libs/domain/diff/image.ts";
-import type { Limits, StoredException, Verdict } from "../../libs/domain/diff/plan.ts";
-import { fingerprint } from "../../libs/domain/fingerprint.ts";
-import { entityKey } from "../../libs/domain/ids.ts";
-import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
+import type { Limits, Verdict } from "../../libs/domain/diff/plan.ts";
 import { AppError } from "../../libs/errors.ts";
 import type { Count, PlanPart } from "../../libs/records.ts";
-
-const rowsPerStatement = 5000;
 
 export type PlanRow = {
   readonly version: number;
@@ -33,17 +27,6 @@ export type ChangesetRow = {
   readonly allowed: readonly Count[];
   readonly generation: string;
   readonly from: number;
-};
-
-type Rows<T> = Iterable<T> | AsyncIterable<T>;
-
-export type ExceptionReason = "limit" | "children" | "plan";
-export type NewException = {
-  readonly type: string;
-  readonly sourcedId: string;
-  readonly hash: Buffer | null;
-  readonly state: "held" | "approved" | "rejected";
-  readonly reason: ExceptionReason;
 };
 
 /** Counts a new version or number on the district's row, which stays locked until the transaction ends. */
@@ -139,160 +122,6 @@ export async function replaceDeliveryRecord(
   { district, delivery, record }: { readonly district: string; readonly delivery: string; readonly record: Buffer },
 ): Promise<number> {
   return sql("plans").where({ district, delivery }).update({ delivery_record: record });
-}
-
-export type ExceptionRow = {
-  readonly type: string;
-  readonly sourced_id: string;
-  readonly hash: Buffer | null;
-  readonly state: string;
-  readonly reason: ExceptionReason;
-  /** The newest version of the plan that showed it. */
-  readonly plan: number;
-};
-
-/** All exceptions of a district, a page at a time, in the order of their keys. */
-export async function* exceptionsOf(sql: Knex, district: string): AsyncGenerator<readonly ExceptionRow[]> {
-  let after: ExceptionRow | undefined;
-  for (;;) {
-    const rows: ExceptionRow[] = await sql("exceptions")
-      .where({ district })
-      .whereRaw("(type, sourced_id) > (?, ?)", [after?.type ?? "", after?.sourced_id ?? ""])
-      .orderBy(["type", "sourced_id"])
-      .limit(rowsPerStatement)
-      .select("type", "sourced_id", "hash", "state", "reason", "plan");
-    if (rows.length > 0) yield rows;
-    after = rows.at(-1);
-    if (rows.length < rowsPerStatement) return;
-  }
-}
-
-/** The entry and the stored word of an exception row; entry -1 when nothing is known of the key any more. */
-export function readException(
-  image: Image,
-  row: ExceptionRow,
-): { readonly entry: number; readonly stored: StoredException } {
-  const key = Buffer.from(entityKey(row.type, row.sourced_id));
-  const print = new Uint32Array(4);
-  fingerprint(key, 0, key.length, print);
-  const hash = row.hash === null ? null : ([row.hash.readUInt32LE(0), row.hash.readUInt32LE(4)] as const);
-  return { entry: image.find(print), stored: { hash, state: exceptionState(row.state) } };
-}
-
-function exceptionState(state: string): number {
-  switch (state) {
-    case "held":
-      return exception.held;
-    case "approved":
-      return exception.approved;
-    default:
-      return exception.refused;
-  }
-}
-
-/** The stored form of the content that an exception is about. */
-export function desiredHash(image: Image, entry: number): Buffer {
-  const hash = Buffer.alloc(8);
-  hash.writeUInt32LE(image.desiredHash[entry * 2] ?? 0, 0);
-  hash.writeUInt32LE(image.desiredHash[entry * 2 + 1] ?? 0, 4);
-  return hash;
-}
-
-/** Why a held key is held, as the row says it; null for keys that are held by no row of their own. */
-export function reasonOf(held: number | undefined): ExceptionReason | null {
-  switch (held) {
-    case hold.limit:
-      return "limit";
-    case hold.children:
-      return "children";
-    case undefined:
-    default:
-      return null;
-  }
-}
-
-/** Adds exceptions; a key that has one keeps its `since`. */
-export async function putExceptions(
-  sql: Knex.Transaction,
-  {
-    district,
-    plan,
-    since,
-    by,
-    rows,
-  }: {
-    readonly district: string;
-    readonly plan: number;
-    readonly since: Date;
-    readonly by: string | null;
-    readonly rows: Rows<NewException>;
-  },
-): Promise<void> {
-  for await (const page of pages(rows)) {
-    await sql.raw(
-      `insert into exceptions (district, type, sourced_id, hash, state, reason, plan, since, decided_by)
-       select ?, t.type, t.sourced_id, decode(t.hash, 'hex'), t.state, t.reason, ?, ?, ?
-       from jsonb_to_recordset(?::jsonb) as t (type text, sourced_id text, hash text, state text, reason text)
-       on conflict (district, type, sourced_id) do update
-       set hash = excluded.hash, state = excluded.state, reason = excluded.reason, plan = excluded.plan, decided_by = excluded.decided_by`,
-      [
-        district,
-        plan,
-        since,
-        by,
-        JSON.stringify(
-          page.map(({ sourcedId, hash, ...row }) => ({ ...row, sourced_id: sourcedId, hash: hash?.toString("hex") })),
-        ),
-      ],
-    );
-  }
-}
-
-export async function removeExceptions(
-  sql: Knex.Transaction,
-  district: string,
-  rows: readonly Pick<ExceptionRow, "type" | "sourced_id">[],
-): Promise<void> {
-  const keys = rows.map(({ type, sourced_id }) => ({ type, sourced_id }));
-  for await (const page of pages(keys)) {
-    await sql.raw(
-      `delete from exceptions e using jsonb_to_recordset(?::jsonb) as t (type text, sourced_id text)
-       where e.district = ? and e.type = t.type and e.sourced_id = t.sourced_id`,
-      [JSON.stringify(page), district],
-    );
-  }
-}
-
-/** Moves the held exceptions that a version of the plan showed, of these types (empty: all), to another state. */
-export async function decideExceptions(
-  sql: Knex.Transaction,
-  decision: {
-    readonly district: string;
-    readonly plan: number;
-    readonly types: readonly string[];
-    readonly state: "approved" | "rejected";
-    readonly by: string;
-  },
-): Promise<void> {
-  const { district, plan, state, by } = decision;
-  const types = decision.types.length > 0 ? decision.types : entityTypes;
-  await waitingOf(sql, { district, plan }).whereIn("type", types).update({ state, decided_by: by });
-}
-
-/** What a version of the plan keeps waiting: for a decision, or approved and for children that stay. */
-function waitingOf(sql: Knex, where: { readonly district: string; readonly plan: number }): Knex.QueryBuilder {
-  return sql("exceptions").where(where).whereRaw("(state = 'held' or (state = 'approved' and reason = 'children'))");
-}
-
-/** How many exceptions a version of the plan keeps waiting. */
-export async function countHeld(
-  sql: Knex,
-  { district, plan }: { readonly district: string; readonly plan: number },
-): Promise<number> {
-  const row: { count?: string | number } | undefined = await waitingOf(sql, { district, plan })
-    .count({ count: "*" })
-    .first();
-  return Number(row?.count ?? 0);
 }
 
 /** The changeset that was begun and not finished, if any: it comes before everything else of the district. */
@@ -400,15 +229,4 @@ export async function recordDecision(
     })
     .onConflict("id")
     .ignore();
-}
-
-async function* pages<T>(rows: Rows<T>): AsyncGenerator<T[]> {
-  let page: T[] = [];
-  for await (const row of rows) {
-    page.push(row);
-    if (page.length < rowsPerStatement) continue;
-    yield page;
-    page = [];
-  }
-  if (page.length > 0) yield page;
 }

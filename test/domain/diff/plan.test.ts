@@ -15,7 +15,6 @@ import {
   markTermOver,
   matchException,
   needsBefore,
-  rememberAbsence,
   type StoredException,
 } from "../../../libs/domain/diff/plan.ts";
 import { type EntityType, entityTypes } from "../../../libs/domain/oneroster/entity-types.ts";
@@ -27,7 +26,6 @@ const nameOf = <T extends Readonly<Record<string, number>>>(names: T, value: num
 
 const silent: Delivered = { absence: false, suspended: false, derived: false };
 const rolesDerived = byType((type) => ({ ...silent, derived: type === "role" }));
-const rolesDelivered = byType(() => silent);
 
 t.test("a published key that is missing is absent, withheld or a follower, as its type allows", async (t) => {
   const cases: readonly (readonly [Partial<Delivered>, boolean, Wish])[] = [
@@ -138,37 +136,6 @@ t.test("a derived role goes the way of its user's row", async (t) => {
     t.equal(nameOf(action, small.image.action[role]), planned, ofUser);
     if (ofUser === "absent") t.equal(small.image.cause[role], cause.toBeDeleted, "for the reason of its user");
     if (ofUser === "content") t.equal(small.image.cause[role], cause.absent, "because the row no longer implies it");
-  }
-});
-
-t.test("a row of users that says no roles leaves a derived role alone, and takes it along when it goes", async (t) => {
-  for (const [ofUser, expected] of [
-    ["content", "unmentioned"],
-    ["absent", "absent"],
-  ] as const) {
-    const small = new SmallImage();
-    const user = small.add("user", "user", "live", ofUser);
-    const role = small.add("role", "role", "live", "follows");
-    small.own(role, user);
-    followOwners(small.image, small, rolesDelivered);
-    t.equal(nameOf(desired, small.image.desired[role]), expected, ofUser);
-  }
-});
-
-t.test("a key that was declared absent is absent still where a delivery does not mention it", async (t) => {
-  const cases: readonly (readonly [State, Wish, Wish])[] = [
-    ["live", "unmentioned", "absent"],
-    ["live", "content", "content"],
-    ["live", "claimed", "claimed"],
-    ["live", "withheld", "withheld"],
-    ["none", "unmentioned", "unmentioned"],
-  ];
-  for (const [was, is, expected] of cases) {
-    const small = new SmallImage();
-    const entry = small.add("user", "one", was, is);
-    small.image.declaredAbsent[entry] = 1;
-    rememberAbsence(small.image);
-    t.equal(nameOf(desired, small.image.desired[entry]), expected, `${was} ${is}`);
   }
 });
 
