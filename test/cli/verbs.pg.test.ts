@@ -117,6 +117,7 @@ void t.test("validate, sample and templates need no database", async (t) => {
   const written = await rollcall("templates", "--out", "made", "--json");
   t.match(jsonOf(written), { directory: "made", files: ["manifest.csv", "orgs.csv"] });
   t.match((await rollcall("sample", "--students", "5", "--out", "set", "--json")).stdout, '"directory":"set"');
+  t.match((await rollcall("sample", "--students", "5", "--out", "set")).stdout, /^ {2}users\.csv: [1-9][0-9]* rows$/mu);
   t.equal((await rollcall("validate", "set")).code, 0);
 });
 
