@@ -1,14 +1,12 @@
 // The pool and the migrations: taking turns, exact numbers, clear errors.
 
-import { connect, createServer, type Socket } from "node:net";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import t from "tap";
 import { type Database, databaseFailure, migrate, openDatabase } from "../../../libs/adapters/postgres/database.ts";
 import { isAppError } from "../../../libs/errors.ts";
 import { freshDatabase } from "../../support/postgres.ts";
-import type { Teardown } from "../../support/teardown.ts";
+import { throughCable } from "./cable.ts";
 
 t.test("migrations run once, however many processes start at once, also after one died half way", async (t) => {
   const database = await freshDatabase(t);
@@ -36,36 +34,6 @@ t.test("a server that cannot be reached is an error that may pass, and a wrong U
   await database.close();
   t.throws(() => openDatabase("mysql://user:secret@host/db"), { code: "config.invalid", message: /^(?!.*secret)/u });
 });
-
-/** A way to the server of a URL whose connections can be cut. */
-async function throughCable(t: Teardown, url: string): Promise<{ readonly url: string; readonly cut: () => void }> {
-  const target = new URL(url);
-  const folder = target.searchParams.get("host");
-  const port = target.port === "" ? 5432 : Number(target.port);
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = folder === null ? connect(port, target.hostname) : connect(join(folder, `.s.PGSQL.${port}`));
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.on("error", () => undefined);
-    }
-    near.pipe(far).pipe(near);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("a TCP server has a port");
-  const cut = (): void => {
-    for (const socket of sockets) socket.destroy();
-  };
-  t.teardown(() => {
-    cut();
-    server.close();
-  });
-  target.searchParams.delete("host");
-  target.hostname = "127.0.0.1";
-  target.port = String(address.port);
-  return { url: target.href, cut };
-}
 
 t.test("a connection that ends under a running query is an error that may pass", async (t) => {
   const watcher = await freshDatabase(t);
