@@ -48,8 +48,7 @@ export async function* changesOf(
   for await (const batch of system.log.scan({ topic: districtTopic("roster", district), generation, from, to })) {
     for (const record of batch) {
       if (record.value === null || !isEntityType(typeOfKey(record.key) ?? "")) continue;
-      const found = system.changes.readingOf(record.value);
-      const change = system.changes.changeOf(found instanceof Promise ? await found : found, record.value);
+      const change = system.changes.changeOf(record.value);
       const name = parseEntityKey(Buffer.from(record.key).toString());
       if (change === null || name === null) continue;
       const { op, changed, cause, changeset } = change.head;

@@ -199,8 +199,7 @@ async function auditRange(
       fingerprint(record.key, 0, record.key.length, key);
       if (image.offset[image.find(key)] === record.offset) hash.add(record.key, record.value);
       if (record.value === null) continue;
-      const found = codec.readingOf(record.value);
-      const change = codec.changeOf(found instanceof Promise ? await found : found, record.value);
+      const change = codec.changeOf(record.value);
       if (change === null) continue;
       const name = `${type} ${change.head.op}`;
       counts.set(name, (counts.get(name) ?? 0) + 1);

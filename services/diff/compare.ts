@@ -100,8 +100,7 @@ async function fold({ log, codec }: Reading, roster: LogRange, image: Image): Pr
         image.foldNull(entry, record.offset);
         continue;
       }
-      const found = codec.readingOf(record.value);
-      const change = codec.changeOf(found instanceof Promise ? await found : found, record.value);
+      const change = codec.changeOf(record.value);
       if (change === null) continue;
       if (change.head.op === "deleted") {
         image.foldDeleted(entry, record.offset);
@@ -216,8 +215,7 @@ async function desiresOf(
     if (record.header("delivery") !== delivery.delivery || record.header("attempt") !== attempt) continue;
     const type = typeIndex.get(typeOfKey(record.key) ?? "");
     if (type === undefined) continue;
-    const reading = codec.readingOf(record.value);
-    const desire = codec.desireOf(reading instanceof Promise ? await reading : reading, record.value);
+    const desire = codec.desireOf(record.value);
     found.push({ record, type, desire });
   }
   return found;
@@ -338,8 +336,7 @@ async function keepBefore(
       const isClass = deletes && image.type[entry] === classType;
       const needed = needsBefore(image, entry);
       if (!needed && !isClass) continue;
-      const found = codec.readingOf(record.value);
-      const change = codec.changeOf(found instanceof Promise ? await found : found, record.value);
+      const change = codec.changeOf(record.value);
       if (change === null) continue;
       if (needed) before.keep(entry, record.key, change.content);
       if (!isClass) continue;

@@ -29,8 +29,7 @@ export async function danglingParts(
       const entry = image.find(key);
       if (record.value === null || entry === -1 || image.offset[entry] !== record.offset || !isLeftOut(image, entry))
         continue;
-      const reading = codec.readingOf(record.value);
-      const change = codec.changeOf(reading instanceof Promise ? await reading : reading, record.value);
+      const change = codec.changeOf(record.value);
       if (change === null) continue;
       const entity = codec.decodeEntity(change.type, change.content);
       const part = found[image.type[entry] ?? 0];

@@ -113,8 +113,7 @@ async function deletesWritten(
   })) {
     for (const { value } of batch) {
       if (value === null) continue;
-      const found = context.changes.readingOf(value);
-      const change = context.changes.changeOf(found instanceof Promise ? await found : found, value);
+      const change = context.changes.changeOf(value);
       if (change?.head.op !== "deleted" || change.head.changeset !== changeset.number) continue;
       counts.set(change.type, (counts.get(change.type) ?? 0) + 1);
     }

@@ -65,7 +65,7 @@ async function rosterOf(system: System, topic: string): Promise<Readonly<Record<
 }
 
 async function changeText(system: System, value: Uint8Array): Promise<string> {
-  const change = system.changes.changeOf(await system.changes.readingOf(value), value);
+  const change = system.changes.changeOf(value);
   if (change === null) return "unreadable";
   const { op, cause, changed, sources } = change.head;
   return `${op} ${cause ?? ""} ${changed.join()} ${sources.join()} ${Buffer.from(change.content).toString("base64")}`;

@@ -66,11 +66,12 @@ export class ChangeCodec {
     this.#head = head;
   }
 
-  /** Loads the current schemas of all entity types. */
+  /** Loads every schema that the registry has now: records of older forms are read as if of the current ones. */
   static async open(registry: SchemaRegistry): Promise<ChangeCodec> {
     const change = await schemaNamed(registry, "rollcall.roster.OrgChange");
     const codec = new ChangeCodec(registry, headType(change));
     for (const type of entityTypes) await codec.#load(type);
+    for (const id of await registry.ids()) await codec.#learn(id);
     return codec;
   }
 
@@ -111,8 +112,12 @@ export class ChangeCodec {
     return record;
   }
 
-  /** Reads a record of entities.<district>. */
-  desireOf(reading: Reading, value: Uint8Array): Desire {
+  /**
+   * Reads a record of entities.<district>.
+   * @throws AppError `registry.undecodable`, `registry.unknown-schema`.
+   */
+  desireOf(value: Uint8Array): Desire {
+    const reading = this.#readingOf(value);
     const body = bodyOf(value);
     switch (reading.kind) {
       case "entity":
@@ -133,8 +138,12 @@ export class ChangeCodec {
     }
   }
 
-  /** Reads a record of roster.<district>; null for markers and whatever else is no change of an entity. */
-  changeOf(reading: Reading, value: Uint8Array): Change | null {
+  /**
+   * Reads a record of roster.<district>; null for markers and whatever else is no change of an entity.
+   * @throws AppError `registry.undecodable`, `registry.unknown-schema`.
+   */
+  changeOf(value: Uint8Array): Change | null {
+    const reading = this.#readingOf(value);
     if (reading.kind !== "change") return null;
     const body = reading.convert === null ? bodyOf(value) : reading.convert(bodyOf(value));
     const { value: head, offset } = decodeHead(this.#head, body);
@@ -144,18 +153,19 @@ export class ChangeCodec {
     return { type: reading.codec.type, head, content };
   }
 
-  /** How records of the value's schema are read: known at once for current schemas, asked for once for older ones. */
-  readingOf(value: Uint8Array): Reading | Promise<Reading> {
+  #readingOf(value: Uint8Array): Reading {
     const id = schemaId(value);
-    return this.#readings.get(id) ?? this.#loadReading(id);
+    const reading = this.#readings.get(id);
+    if (reading === undefined)
+      throw new AppError("registry.unknown-schema", {
+        message: `the schema ${id} was not known when this process started`,
+      });
+    return reading;
   }
 
-  async #loadReading(id: number): Promise<Reading> {
-    const schema = await this.#registry.schemaOf(id);
-    const writer = avscType(schema);
-    const reading = await this.#readingFor(writer);
-    this.#readings.set(id, reading);
-    return reading;
+  async #learn(id: number): Promise<void> {
+    if (!this.#readings.has(id))
+      this.#readings.set(id, await this.#readingFor(avscType(await this.#registry.schemaOf(id))));
   }
 
   async #readingFor(writer: avsc.Type): Promise<Reading> {
