@@ -21,7 +21,7 @@ import type { Policy } from "../domain/policy.ts";
 import { AppError } from "../errors.ts";
 import { FindingLog, type KeptGroup } from "./finding-log.ts";
 import type { SetSink } from "./judge-file.ts";
-import { SetJudge } from "./set-judge.ts";
+import { SetJudge, tellSummary } from "./set-judge.ts";
 import { noTypes, typesWith } from "./type-verdicts.ts";
 import type { FileVerdict, Verdict } from "./verdict.ts";
 
@@ -155,7 +155,7 @@ async function readManifest(entry: SetEntry, log: FindingLog): Promise<Manifest 
   }
   const result = parseManifest(rows);
   for (const made of result.findings) log.take(made);
-  if (reading.summary().bom) log.ofFile(manifestName).add("csv.bom", null);
+  tellSummary(reading.summary(), log.ofFile(manifestName));
   if (result.outcome !== "refused") return result;
   const shape = reading.shape();
   if (shape === null) return new Refusal(result.refusal);

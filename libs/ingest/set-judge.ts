@@ -266,7 +266,7 @@ async function judgeRows(
 }
 
 /** What is to be said of the file's form as a whole. */
-function tellSummary({ bom, bareLineFeed, blankLineAbove, endMark }: CsvSummary, findings: FileFindings): void {
+export function tellSummary({ bom, bareLineFeed, blankLineAbove, endMark }: CsvSummary, findings: FileFindings): void {
   if (bom) findings.add("csv.bom", null);
   if (bareLineFeed) findings.add("csv.line_end", null);
   if (blankLineAbove !== null) findings.add("csv.blank_line", blankLineAbove);

@@ -127,8 +127,10 @@ void t.test("a line of commas is skipped like an empty one, whatever its width",
 
 void t.test("blank lines between rows and a trailing Ctrl-Z are told and change nothing", async (t) => {
   const judged = await judgeEdited(t, "v12-bulk", (bytes, file) =>
-    file === "users.csv" ? `${bytes.toString("utf8").replace("\r\n", "\r\n\r\n")}\u001a` : bytes,
+    /^(?:users|manifest)\.csv$/u.test(file) ? `${bytes.toString("utf8").replace("\r\n", "\r\n\r\n")}\u001a` : bytes,
   );
   t.equal(judged.verdict.types.user.absence, true);
-  t.strictSame(codesIn(judged, "users.csv"), ["csv.blank_line", "csv.end_mark"]);
+  for (const file of ["users.csv", "manifest.csv"]) {
+    t.strictSame(codesIn(judged, file), ["csv.blank_line", "csv.end_mark"], file);
+  }
 });

@@ -21,6 +21,10 @@ const bareReturns: FileShape = {
   clause: "ends its lines with bare carriage returns: export with CRLF at the end of each line",
 };
 
+/** A byte order mark, or letters of two bytes each. */
+// oxlint-disable-next-line no-control-regex -- zero bytes are what tells
+const utf16Form = /^(?:\u00ff\u00fe|\u00fe\u00ff|(?:[^\0]\0){2}|(?:\0[^\0]){2})/u;
+const firstColumn = /sourcedid|propertyname/iu;
 const mark = "\u00ef\u00bb\u00bf";
 
 /**
@@ -29,11 +33,11 @@ const mark = "\u00ef\u00bb\u00bf";
  */
 export function shapeOf(head: Buffer): FileShape | null {
   const text = head.toString("latin1");
-  // No text has U+0000 among its first characters, save one that gives each character two bytes.
-  if (text.startsWith("\u00ff\u00fe") || text.startsWith("\u00fe\u00ff") || text.slice(0, 4).includes("\0"))
-    return utf16;
+  if (utf16Form.test(text)) return utf16;
   if (text.startsWith(mark + mark)) return twoMarks;
   const [line = ""] = text.split(/[\r\n]/u, 1);
+  // Without a name of a first column it is no table at all: an image also holds tabs and returns.
+  if (!firstColumn.test(line)) return null;
   if (!line.includes(",") && line.includes("\t")) return tabs;
   if (!line.includes(",") && line.includes(";")) return semicolons;
   // Returns alone from end to end, or several before each line feed, as a file has that was converted twice.

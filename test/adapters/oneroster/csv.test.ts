@@ -254,6 +254,8 @@ void t.test("the first bytes tell what a file is instead of CSV", async (t) => {
     [text.replaceAll(",", "\t"), "csv.separator"],
     [text.replaceAll(",", ";"), "csv.separator"],
     [text.replaceAll("\r\n", "\r"), "csv.bare_cr"],
+    ["\u0089PNG\r\n\u001a\n\0\0\0", undefined],
+    ["<html>\t<body>;\r</html>\r", undefined],
     [text.replaceAll("\r\n", "\r\r\n"), "csv.bare_cr"],
   ];
   for (const [bytes, code] of shapes) {
