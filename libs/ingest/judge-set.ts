@@ -126,8 +126,7 @@ async function openFiles({ set, policy, notKept = [] }: JudgeOptions, log: Findi
   const names = [...set.entries.map((entry) => entry.name), ...set.otherNames];
   const other = otherFormat(names) ?? otherFormatByColumns(headers);
   const manifestEntry = set.entries.find((entry) => entry.name === manifestName);
-  const isBare = entries.length === 0 && manifestEntry === undefined && notKept.length === 0;
-  if (other !== null || isBare) {
+  if (other !== null || (entries.length === 0 && manifestEntry === undefined)) {
     log.ofFile(null).add("pkg.not_oneroster", null);
     return new Refusal(other ?? "The set has none of the files of OneRoster 1.1 or 1.2 under their exact names.");
   }
@@ -191,7 +190,7 @@ function baseName(entry: { readonly name: string }): string {
 }
 
 async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog): Promise<Judged> {
-  const { set } = options;
+  const { set, policy } = options;
   const { version, manifest, taken } = opened;
   const judge = new SetJudge({ ...options, version, log, taken, limits: options.limits ?? defaultScanLimits });
   const files: FileVerdict[] = [];
@@ -210,7 +209,7 @@ async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog
     files.push({ name, bytes, sha256: null, type: null, state: "left-alone" });
   judge.finish();
   const types = judge.types();
-  const refusal = refusalOf(judge, options, log, types);
+  const refusal = refusalOf(judge, policy, log, types);
   return judged({
     log,
     refusal,
@@ -223,12 +222,7 @@ async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog
   });
 }
 
-function refusalOf(
-  judge: SetJudge,
-  { policy, notKept = [] }: JudgeOptions,
-  log: FindingLog,
-  types: Verdict["types"],
-): string | null {
+function refusalOf(judge: SetJudge, policy: Policy, log: FindingLog, types: Verdict["types"]): string | null {
   if (judge.refusals.length > 0) return judge.refusals[0] ?? null;
   const own = Object.values(types).filter((type) => !type.derived);
   if (own.every((type) => type.entities + type.deletes === 0)) {
@@ -236,8 +230,6 @@ function refusalOf(
     if (judge.shape !== null) return `No row of the set can be read: ${judge.shape}.`;
     const rows = own.reduce((sum, type) => sum + type.rows, 0);
     if (rows > 0) return `No row of the set can be used: all ${rows} are refused.`;
-    // All its rows may stand in the file that was not kept.
-    if (notKept.length > 0) return null;
     log.ofFile(null).add("pkg.empty", null);
     return "The set has no row at all.";
   }
