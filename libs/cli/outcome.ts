@@ -27,8 +27,8 @@ export type ChangesetView = { readonly number: number; readonly counts: readonly
 
 export type Outcome = {
   readonly delivery: string;
-  /** published, held (some or all of it), stopped. */
-  readonly outcome: "published" | "held" | "stopped";
+  /** published, held (some or all of it), stopped, or superseded by a delivery that was planned before it. */
+  readonly outcome: "published" | "held" | "stopped" | "superseded";
   readonly reason: string | null;
   readonly plan: PlanView | null;
   readonly changeset: ChangesetView | null;
@@ -50,7 +50,8 @@ async function heldByType(system: System, plan: PlanRow): Promise<Readonly<Recor
   if (plan.verdict === "hold-all") return Object.fromEntries(totals(plan.parts));
   const rows: { readonly type: string; readonly count: number }[] = await system
     .sql("exceptions")
-    .where({ district: plan.district, state: "held" })
+    .where({ district: plan.district, plan: plan.version })
+    .whereRaw("(state = 'held' or (state = 'approved' and reason = 'children'))")
     .groupBy("type")
     .select("type")
     .count({ count: "*" });
@@ -63,6 +64,13 @@ function totals(parts: readonly PlanPart[]): ReadonlyMap<string, number> {
   return byType;
 }
 
+type Planned = Pick<PlanRow, "version" | "verdict" | "state" | "parts">;
+
+/** Whether diff passed the delivery over: nothing was planned of it, and nothing will be. */
+function isPassedOver({ verdict, state, parts }: Planned): boolean {
+  return verdict === "publish" && state === "superseded" && parts.length === 0;
+}
+
 /** Waits until a delivery is published, held (also behind a plan that is held as a whole) or stopped. */
 export async function outcomeOf(
   system: System,
@@ -72,10 +80,18 @@ export async function outcomeOf(
   for (;;) {
     // Asked first: work that stops after this delivery was published says nothing of it.
     const stopped = await whyStopped();
-    const planned: { readonly version: number; readonly verdict: string } | undefined = await system
+    const planned: Planned | undefined = await system
       .sql("plans")
       .where({ district, delivery })
-      .first("version", "verdict");
+      .first("version", "verdict", "state", "parts");
+    if (planned !== undefined && isPassedOver(planned))
+      return {
+        delivery,
+        outcome: "superseded",
+        reason: "a newer delivery was planned before it",
+        plan: null,
+        changeset: null,
+      };
     if (planned !== undefined) {
       const changeset = await publishedChangeset(system, { district, plan: planned.version });
       if (changeset !== null || planned.verdict === "hold-all") {

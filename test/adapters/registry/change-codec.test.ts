@@ -7,11 +7,7 @@ import { join } from "node:path";
 
 import t from "tap";
 
-import {
-  ChangeCodec,
-  type ChangeHead,
-  contentFingerprint,
-} from "../../../libs/adapters/registry/change-codec.ts";
+import { ChangeCodec, type ChangeHead, contentFingerprint } from "../../../libs/adapters/registry/change-codec.ts";
 import { openCodec } from "../../../libs/adapters/registry/codec.ts";
 import { pinSchemas } from "../../../libs/adapters/registry/pin.ts";
 import { repositoryRegistry, schemasDir } from "../../../libs/adapters/registry/repository.ts";
