@@ -224,12 +224,15 @@ async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog
 
 function refusalOf(judge: SetJudge, policy: Policy, log: FindingLog, types: Verdict["types"]): string | null {
   if (judge.refusals.length > 0) return judge.refusals[0] ?? null;
-  const own = Object.values(types).filter((type) => !type.derived);
+  const given = Object.values(types).filter((type) => !type.derived);
+  // Rows that are kept back say nothing: a later reading of the set no longer has them, and must conclude the same.
+  const own = given.filter((type) => !type.withheld);
   if (own.every((type) => type.entities + type.deletes === 0)) {
     // However few rows it has: a set that says nothing changes nothing, and who sent it should know.
     if (judge.shape !== null) return `No row of the set can be read: ${judge.shape}.`;
     const rows = own.reduce((sum, type) => sum + type.rows, 0);
     if (rows > 0) return `No row of the set can be used: all ${rows} are refused.`;
+    if (given.some((type) => type.rows > 0)) return "The district's policy keeps back all rows of the set.";
     log.ofFile(null).add("pkg.empty", null);
     return "The set has no row at all.";
   }

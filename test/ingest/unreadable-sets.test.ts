@@ -111,6 +111,19 @@ void t.test("a set whose few rows are all refused is refused", async (t) => {
   t.match(judged.verdict.refusal, /^No row of the set can be used: all \d+ are refused\.$/u);
 });
 
+void t.test("rows that policy keeps back do not make a set acceptable", async (t) => {
+  const only = (others: boolean): Promise<Validated> =>
+    judgeEdited(t, "semantic-doubts", (bytes, file) => {
+      if (file === "demographics.csv") return bytes;
+      if (!others || file !== "orgs.csv") return null;
+      return bytes.toString("utf8").replaceAll("\r\n", ",x\r\n").replace(",x", "");
+    });
+  t.match((await only(true)).verdict.refusal, /^No row of the set can be used: all \d+ are refused\.$/u);
+  const { verdict } = await only(false);
+  t.equal(verdict.refusal, "The district's policy keeps back all rows of the set.");
+  t.equal(verdict.types.demographics.rows, 1, "they are checked all the same");
+});
+
 void t.test("a line of commas is skipped like an empty one, whatever its width", async (t) => {
   const judged = await judgeEdited(t, "v12-bulk", (bytes, file) =>
     file === "users.csv" ? `${bytes.toString("utf8")},,,\r\n${",".repeat(19)}\r\n"",""\r\n` : bytes,
