@@ -81,7 +81,11 @@ function reportVerb(): Command {
     await withSystem(async (system) => {
       const delivery = await findDelivery(system.sql, id);
       const text = await system.landing.document(delivery.id, reportName);
-      if (text === null) throw new AppError("delivery.unknown", { message: `the delivery ${id} has no report yet` });
+      if (text === null) {
+        const why =
+          delivery.refusal === null ? "has no report yet" : `was refused and has no report: ${delivery.refusal}`;
+        throw new AppError("delivery.unknown", { message: `the delivery ${id} ${why}` });
+      }
       const report: Report = JSON.parse(text);
       await answer(options, { text: renderReport(report), json: report });
     });

@@ -47,14 +47,18 @@ export async function waitsForDecision(system: System, district: DistrictId): Pr
   return plan === undefined ? null : next.reason;
 }
 
+/** Diff's stopped work; work that waits for its range has stopped when what should fill that range has. */
 async function stoppedReason(system: System, district: string): Promise<string | null> {
-  const row: { readonly reason: string } | undefined = await system
+  const rows: readonly { readonly consumer: string; readonly reason: string }[] = await system
     .sql("work")
-    .where({ consumer: "diff", district, state: "stopped" })
-    .whereNot({ reason: waitsForRange })
+    .where({ district, state: "stopped" })
+    .whereIn("consumer", ["diff", "ingest-sftp"])
     .orderBy("id")
-    .first("reason");
-  return row?.reason ?? null;
+    .select("consumer", "reason");
+  const inDiff = rows.find(({ consumer, reason }) => consumer === "diff" && reason !== waitsForRange);
+  const waits = rows.some(({ consumer }) => consumer === "diff");
+  const unfillable = rows.find(({ consumer }) => consumer === "ingest-sftp");
+  return inDiff?.reason ?? (waits ? (unfillable?.reason ?? null) : null);
 }
 
 /** The newest error that a notice told of the district, from the moment of the call on. */
