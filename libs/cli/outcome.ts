@@ -36,11 +36,11 @@ export type Outcome = {
 
 type PlanRow = Omit<PlanView, "held" | "since"> & { readonly since: Date };
 
-/** A version of a district's plan, or its newest; null when there is none. */
+/** A version of a district's plan, or the open one, or the newest; null when there is none. */
 export async function planView(system: System, district: string, version?: number): Promise<PlanView | null> {
   const query = system.sql("plans").where(version === undefined ? { district } : { district, version });
   const row: PlanRow | undefined = await query
-    .orderBy("version", "desc")
+    .orderByRaw("(state = 'open') desc, version desc")
     .first("district", "version", "delivery", "state", "verdict", "cause", "parts", "since");
   if (row === undefined) return null;
   return { ...row, held: row.state === "open" ? await heldByType(system, row) : {}, since: row.since.toISOString() };

@@ -3,7 +3,7 @@
 
 import { type ChangeCodec, contentFingerprint, type Desire } from "../../libs/adapters/registry/change-codec.ts";
 import { unreachable } from "../../libs/domain/assert.ts";
-import { action, cause, desired, Image, published, unknownDay } from "../../libs/domain/diff/image.ts";
+import { action, cause, declared, desired, Image, published, unknownDay } from "../../libs/domain/diff/image.ts";
 import {
   concludeAbsence,
   type DeliveredTypes,
@@ -261,7 +261,8 @@ class RangeAudit {
   }
 }
 
-function deliveredTypes(delivery: Delivery): DeliveredTypes {
+/** What the delivery allows to be concluded, by type. */
+export function deliveredTypes(delivery: Delivery): DeliveredTypes {
   const nothing = { absence: false, suspended: false, derived: false };
   const of = (type: string): DeliveredTypes["org"] => delivery.types.find((item) => item.type === type) ?? nothing;
   return {
@@ -284,7 +285,7 @@ async function markDeclaredAbsent(image: Image, exceptions: AsyncIterable<readon
   for await (const rows of exceptions) {
     for (const row of rows) {
       const { entry, stored } = readException(image, row);
-      if (entry !== -1 && stored.hash === null) image.declaredAbsent[entry] = 1;
+      if (entry !== -1 && stored.hash === null) image.declaredAbsent[entry] = declared.absent;
     }
   }
 }

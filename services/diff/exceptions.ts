@@ -116,7 +116,8 @@ export async function putExceptions(
        select ?, t.type, t.sourced_id, decode(t.hash, 'hex'), t.state, t.reason, ?, ?, ?
        from jsonb_to_recordset(?::jsonb) as t (type text, sourced_id text, hash text, state text, reason text)
        on conflict (district, type, sourced_id) do update
-       set hash = excluded.hash, state = excluded.state, reason = excluded.reason, plan = excluded.plan, decided_by = excluded.decided_by`,
+       set hash = excluded.hash, state = excluded.state, reason = excluded.reason, plan = excluded.plan,
+           decided_by = coalesce(excluded.decided_by, exceptions.decided_by)`,
       [
         district,
         plan,
@@ -139,6 +140,22 @@ export async function removeExceptions(
   for await (const page of pages(keys)) {
     await sql.raw(
       `delete from exceptions e using jsonb_to_recordset(?::jsonb) as t (type text, sourced_id text)
+       where e.district = ? and e.type = t.type and e.sourced_id = t.sourced_id`,
+      [JSON.stringify(page), district],
+    );
+  }
+}
+
+/** Lets keys go that waited for children: approved, as far as their own delete goes. */
+export async function releaseExceptions(
+  sql: Knex.Transaction,
+  district: string,
+  rows: readonly Pick<ExceptionRow, "type" | "sourced_id">[],
+): Promise<void> {
+  for await (const page of pages(rows.map(({ type, sourced_id }) => ({ type, sourced_id })))) {
+    await sql.raw(
+      `update exceptions e set state = 'approved', reason = 'limit'
+       from jsonb_to_recordset(?::jsonb) as t (type text, sourced_id text)
        where e.district = ? and e.type = t.type and e.sourced_id = t.sourced_id`,
       [JSON.stringify(page), district],
     );

@@ -9,16 +9,23 @@
 
 import { createHash } from "node:crypto";
 
-import { action, exception, hold, type Image } from "../../libs/domain/diff/image.ts";
-import { exceptionMatches, holdParents, judge, matchException, type Verdict } from "../../libs/domain/diff/plan.ts";
+import { action, declared, desired, exception, hold, type Image, published } from "../../libs/domain/diff/image.ts";
+import {
+  type DeliveredTypes,
+  exceptionMatches,
+  holdParents,
+  judge,
+  matchException,
+  type Verdict,
+} from "../../libs/domain/diff/plan.ts";
 import { type Part, summarise } from "../../libs/domain/diff/summary.ts";
 import { parseEntityKey } from "../../libs/domain/ids.ts";
-import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
+import { entityTypes, isEntityType } from "../../libs/domain/oneroster/entity-types.ts";
 import { AppError } from "../../libs/errors.ts";
 import type { Transaction } from "../../libs/ports.ts";
 import type { Delivery, Plan, PlanPart } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
-import { compare, type Comparison } from "./compare.ts";
+import { compare, type Comparison, deliveredTypes } from "./compare.ts";
 import { type DiffContext, fence, type HeldDistrict } from "./context.ts";
 import { danglingParts } from "./dangling.ts";
 import {
@@ -28,9 +35,11 @@ import {
   putExceptions,
   readException,
   reasonOf,
+  releaseExceptions,
   removeExceptions,
 } from "./exceptions.ts";
 import {
+  amendPlan,
   type ChangesetRow,
   insertChangeset,
   insertPlan,
@@ -82,17 +91,39 @@ export async function layExceptions(
   }
 }
 
-/** Removes exceptions that no longer match, and those of keys that waited for children and need not wait any more. */
-async function removeOutdated(tx: Transaction, district: string, image: Image): Promise<void> {
+/**
+ * Removes exceptions that no longer match, and releases those of keys that waited for children and need not wait any more:
+ * released and not removed, because of a key that the delivery does not mention the row is all that says it is absent.
+ */
+async function settleExceptions(
+  tx: Transaction,
+  { district, image, delivery }: { readonly district: string; readonly image: Image; readonly delivery: Delivery },
+): Promise<void> {
+  const types = deliveredTypes(delivery);
   for await (const rows of exceptionsOf(tx.sql, district)) {
-    const outdated = rows.filter((row) => {
-      const { entry, stored } = readException(image, row);
-      if (entry === -1 || !exceptionMatches(image, entry, stored)) return true;
-      const isFree = image.action[entry] !== action.none && image.hold[entry] === hold.none;
-      return row.reason === "children" && isFree;
-    });
-    await removeExceptions(tx.sql, district, outdated);
+    const isOutdated = (row: ExceptionRow): boolean => hasEnded(image, row, types);
+    const isFree = (row: ExceptionRow): boolean => {
+      const { entry } = readException(image, row);
+      return row.reason === "children" && image.action[entry] !== action.none && image.hold[entry] === hold.none;
+    };
+    await removeExceptions(tx.sql, district, rows.filter(isOutdated));
+    await releaseExceptions(
+      tx.sql,
+      district,
+      rows.filter((row) => !isOutdated(row) && isFree(row)),
+    );
   }
+}
+
+function hasEnded(image: Image, row: ExceptionRow, types: DeliveredTypes): boolean {
+  const { entry, stored } = readException(image, row);
+  const isOver = isEntityType(row.type) && types[row.type].absence;
+  // A refused create is on no topic: only a whole file without it says that the source has given it up.
+  if (entry === -1) return stored.hash === null || isOver;
+  if (!exceptionMatches(image, entry, stored)) return true;
+  if (stored.hash === null) return image.declaredAbsent[entry] === declared.withdrawn;
+  const isGone = image.published[entry] !== published.live && image.desired[entry] === desired.unmentioned;
+  return isGone && isOver;
 }
 
 /** What a decision adds to a delivery that is planned again. */
@@ -147,7 +178,7 @@ export async function begin(
     // Before new holds are stored: a decision is about those that were seen.
     await approval?.record(tx);
     const version = await planVersion(context, tx, { district, job, parts, dangling, verdict, cause });
-    await removeOutdated(tx, district.id, comparison.image);
+    await settleExceptions(tx, { district: district.id, image: comparison.image, delivery: job.delivery });
     const since = new Date(context.clock.now());
     const rows = heldNow(comparison);
     await putExceptions(tx.sql, { district: district.id, plan: version, since, by: null, rows });
@@ -224,7 +255,14 @@ async function planVersion(
   },
 ): Promise<number> {
   const { district, job, verdict, cause } = planned;
-  if (job.approval !== null) return job.approval.plan.version;
+  const parts = [...planned.parts.map((part) => withSample(part, job.comparison)), ...planned.dangling];
+  if (job.approval !== null) {
+    const { plan } = job.approval;
+    // Approved as a whole, it is no longer held as a whole: deltas need not wait for what is left of it.
+    if (plan.verdict === "hold-all")
+      await amendPlan(tx.sql, { district: district.id, version: plan.version, verdict, parts });
+    return plan.version;
+  }
   const version = await nextNumber(tx.sql, district.id, "last_plan");
   const previous = await openPlan(tx.sql, district.id);
   if (previous !== null) await endPlan(context, tx, { district, plan: previous, state: "superseded" });
@@ -238,7 +276,7 @@ async function planVersion(
     state: verdict === "publish" ? "closed" : "open",
     verdict,
     cause,
-    parts: [...planned.parts.map((part) => withSample(part, job.comparison)), ...planned.dangling],
+    parts,
     since,
     at: now,
   };

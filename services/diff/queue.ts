@@ -4,7 +4,7 @@
 
 import type { WorkItem } from "../../libs/adapters/postgres/inbox.ts";
 import { AppError } from "../../libs/errors.ts";
-import type { Delivery } from "../../libs/records.ts";
+import type { DeliveredType, Delivery } from "../../libs/records.ts";
 import { controlTopics } from "../../libs/topics.ts";
 import type { DiffContext } from "./context.ts";
 import { openPlan } from "./store.ts";
@@ -13,19 +13,22 @@ export const consumer = "diff";
 
 export type QueuedItem = Pick<WorkItem, "id" | "topic" | "district" | "value">;
 
-/** The next item and whether it goes before a delivery that arrived earlier; null when there is none or it is stopped. */
-export async function nextItem(
-  context: DiffContext,
-  district: string,
-): Promise<{ readonly item: QueuedItem; readonly overtakes: boolean } | null> {
+/** The next item; null when there is none or it is stopped. */
+export async function nextItem(context: DiffContext, district: string): Promise<QueuedItem | null> {
   const first = await firstOf(context, { district });
   if (first === null || first.state !== "waiting") return null;
   const plan = await planWaitedFor(context, first);
-  if (plan === null) return { item: first, overtakes: false };
+  if (plan === null) return first;
   const reason = `waits until plan ${plan} is approved or rejected`;
   await context.sql("work").where({ id: first.id, state: "waiting" }).update({ reason });
   const decision = await firstOf(context, { district, topic: controlTopics.decisions.name });
-  return decision?.state === "waiting" ? { item: decision, overtakes: true } : null;
+  return decision?.state === "waiting" ? decision : null;
+}
+
+/** Whether a delivery waits that will supersede the open plan, so that nobody should decide on it any more. */
+export async function supersedingDeliveryWaits(context: DiffContext, district: string): Promise<boolean> {
+  const delivery = await firstOf(context, { district, topic: controlTopics.deliveries.name });
+  return delivery !== null && (await planWaitedFor(context, delivery)) === null;
 }
 
 async function firstOf(
@@ -47,7 +50,8 @@ async function planWaitedFor(context: DiffContext, item: QueuedItem): Promise<nu
   const plan = await openPlan(context.sql, item.district);
   const delivery = plan?.verdict === "hold-all" ? deliveryIn(context, item.value) : null;
   if (plan === null || delivery === null) return null;
-  const restated = new Set(delivery.types.filter((type) => type.mode === "bulk").map((type) => type.type));
+  const isWhole = ({ mode, absence, content }: DeliveredType): boolean => mode === "bulk" && (absence || content > 0);
+  const restated = new Set(delivery.types.filter(isWhole).map((type) => type.type));
   return plan.parts.every((part) => restated.has(part.type)) ? null : plan.version;
 }
 

@@ -13,7 +13,7 @@ import type { Delivery } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import { type DiffContext, fence, type HeldDistrict, topicsOf } from "./context.ts";
 import { finishBegun, workOnDecision, workOnDelivery } from "./publishing.ts";
-import { consumer, nextItem, type QueuedItem } from "./queue.ts";
+import { consumer, nextItem, type QueuedItem, supersedingDeliveryWaits } from "./queue.ts";
 import { requestRefill, stopWork, takeRefills } from "./refills.ts";
 import { begunChangeset, planOfVersion } from "./store.ts";
 
@@ -115,15 +115,11 @@ async function finishWhatWasBegun(context: DiffContext, district: HeldDistrict):
   }
 }
 
-async function workOnItem(
-  context: DiffContext,
-  district: HeldDistrict,
-  { item, overtakes }: { readonly item: QueuedItem; readonly overtakes: boolean },
-): Promise<void> {
+async function workOnItem(context: DiffContext, district: HeldDistrict, item: QueuedItem): Promise<void> {
   try {
     if (item.topic === controlTopics.deliveries.name)
       await workOnDelivery(context, district, deliveryItem(context, item));
-    else await workOnDecision(context, district, await decisionItem(context, item, overtakes));
+    else await workOnDecision(context, district, await decisionItem(context, item));
   } catch (error) {
     if (!(error instanceof AppError) || passes(error)) throw error;
     const delivery = error.code === "delivery.range-unusable" ? await deliveryMeant(context, item) : null;
@@ -148,18 +144,10 @@ function deliveryItem(context: DiffContext, item: QueuedItem): Parameters<typeof
   return { workId: item.id, record: context.records.decode("rollcall.control.Delivery", valueOf(item)) };
 }
 
-async function decisionItem(
-  context: DiffContext,
-  item: QueuedItem,
-  overtakes: boolean,
-): Promise<Parameters<typeof workOnDecision>[2]> {
+async function decisionItem(context: DiffContext, item: QueuedItem): Promise<Parameters<typeof workOnDecision>[2]> {
   const record = context.records.decode("rollcall.control.Decision", valueOf(item));
-  const newer: unknown = await context
-    .sql("work")
-    .where({ consumer, district: item.district, topic: controlTopics.deliveries.name })
-    .whereNot({ state: "done" })
-    .first("id");
-  return { workId: item.id, record, newerDelivery: !overtakes && newer !== undefined };
+  const newerDelivery = await supersedingDeliveryWaits(context, item.district);
+  return { workId: item.id, record, newerDelivery };
 }
 
 /** The delivery that an item is about: its own, or that of the plan it decides on. */

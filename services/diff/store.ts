@@ -109,6 +109,22 @@ export async function insertPlan(
   });
 }
 
+/** A plan that was held as a whole and is approved: what is left of it. */
+export async function amendPlan(
+  sql: Knex.Transaction,
+  plan: {
+    readonly district: string;
+    readonly version: number;
+    readonly verdict: Verdict;
+    readonly parts: readonly PlanPart[];
+  },
+): Promise<void> {
+  const { district, version, verdict, parts } = plan;
+  await sql("plans")
+    .where({ district, version })
+    .update({ verdict, cause: null, parts: JSON.stringify(parts) });
+}
+
 export async function setPlanState(
   sql: Knex.Transaction,
   { district, version, state }: { readonly district: string; readonly version: number; readonly state: string },

@@ -28,6 +28,12 @@ export const cause = { none: 0, absent: 1, toBeDeleted: 2, termOver: 3 } as cons
 /** State of the exception row that matches a key, if any. */
 export const exception = { none: 0, held: 1, approved: 2, refused: 3 } as const;
 
+/**
+ * What a stored exception says of a key's absence. absent: the sources have declared it absent. withdrawn: they did, and
+ * have taken it back without mentioning the key.
+ */
+export const declared = { nothing: 0, absent: 1, withdrawn: 2 } as const;
+
 /** The last day of a session or class is not known. */
 export const unknownDay = 0x7fffffff;
 
@@ -42,7 +48,7 @@ export class Image {
   hold = new Uint8Array(0);
   cause = new Uint8Array(0);
   exception = new Uint8Array(0);
-  /** 1 where a stored exception says that the sources have declared the key absent. */
+  /** One of `declared`. */
   declaredAbsent = new Uint8Array(0);
   /** 1 for a role that was derived from a row of users. */
   derived = new Uint8Array(0);

@@ -6,7 +6,7 @@
 // nothing certain (unmentioned, claimed by a rejected row, missing while absence is suspended) is left as published.
 
 import { type EntityType, entityTypes } from "../oneroster/entity-types.ts";
-import { action, cause, desired, exception, hold, type Image, published, unknownDay } from "./image.ts";
+import { action, cause, declared, desired, exception, hold, type Image, published, unknownDay } from "./image.ts";
 
 /** What a delivery allows to be concluded about one entity type. */
 export type Delivered = {
@@ -63,7 +63,7 @@ export function concludeAbsence(image: Image, types: DeliveredTypes): void {
 export function rememberAbsence(image: Image): void {
   for (let entry = 0; entry < image.size; entry++) {
     const isMentioned = image.desired[entry] !== desired.unmentioned;
-    if (image.declaredAbsent[entry] === 1 && image.published[entry] === published.live && !isMentioned)
+    if (image.declaredAbsent[entry] === declared.absent && image.published[entry] === published.live && !isMentioned)
       setAbsent(image, entry, cause.absent);
   }
 }
@@ -109,9 +109,14 @@ export function followOwners(image: Image, before: BeforeImages, types: Delivere
     const state = owner === -1 ? desired.unmentioned : (image.desired[owner] ?? desired.unmentioned);
     if (state === desired.content) {
       if (types.role.derived) setAbsent(image, entry, cause.absent);
-      else image.desired[entry] = desired.unmentioned;
+      else {
+        image.desired[entry] = desired.unmentioned;
+        // Its user is back, and with the user what hung on the user's row.
+        if (image.declaredAbsent[entry] === declared.absent) image.declaredAbsent[entry] = declared.withdrawn;
+      }
     } else if (state === desired.absent) setAbsent(image, entry, image.cause[owner] ?? cause.absent);
-    else if (state === desired.unmentioned && image.declaredAbsent[entry] === 1) setAbsent(image, entry, cause.absent);
+    else if (state === desired.unmentioned && image.declaredAbsent[entry] === declared.absent)
+      setAbsent(image, entry, cause.absent);
     else image.desired[entry] = state;
     image.action[entry] = draftOf(image, entry);
   }
