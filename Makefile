@@ -39,7 +39,7 @@ $(INSTALLED): package-lock.json | $(NODE)
 	@built=$$($(BIN)/tap build 2>&1) || { echo "$$built" >&2; rm -f $@; exit 1; }
 	@touch $@
 
-demo: install ## two districts, four nights, one held deletion; KEEP=1 stays up
+demo: install ## two districts, three nights, one held deletion; KEEP=1 stays up
 	@bin/rollcall demo $(if $(KEEP),--keep)
 
 up: ## the local stack of docker-compose.yml; without Docker one process with its own PostgreSQL, until Ctrl-C

@@ -2,7 +2,7 @@
 // input, and holds every night against the ledger that the generator wrote: a difference ends the demo with an error.
 
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -43,6 +43,8 @@ export function demoVerb(): Command {
 
 async function demo(options: { readonly keep?: boolean }): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "rollcall-demo-"));
+  // Where this is root, the server runs as another user, who must be able to pass through.
+  await chmod(folder, 0o711);
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
   try {

@@ -119,10 +119,17 @@ export async function policyFromFile(path: string | undefined): Promise<Policy> 
 }
 
 async function jsonOf(path: string): Promise<unknown> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new AppError("config.invalid", {
+      message: `reading the policy ${path}: there is no such file, or it may not be read`,
+      cause,
+    });
+  });
   try {
-    return JSON.parse(await readFile(path, "utf8"));
+    const byteOrderMark = /^\uFEFF/u;
+    return JSON.parse(text.replace(byteOrderMark, ""));
   } catch (cause) {
-    throw new AppError("config.invalid", { message: `reading the policy ${path}: it cannot be read as JSON`, cause });
+    throw new AppError("config.invalid", { message: `reading the policy ${path}: it is not JSON`, cause });
   }
 }
 

@@ -149,7 +149,7 @@ export function planText(plan: PlanView): string {
 
 function partText({ type, op, count, held, causes }: PlanPart): string {
   const why = causes.length === 0 ? "" : ` (${causes.join(", ")})`;
-  return `  ${type}: ${count} ${op}${op === "dangling" ? why : held === 0 ? "" : `, ${held} held${why}`}`;
+  return `  ${type}: ${count} ${op}${op === "dangling" ? why : held === 0 ? "" : `, ${held} held at first${why}`}`;
 }
 
 /** What waits now, a line per type in the order of the plan; counts by op only where the whole is decided as a whole. */

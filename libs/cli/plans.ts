@@ -195,7 +195,10 @@ async function showChanges(id: string, options: ChangesFlags): Promise<void> {
     await withServices(system, async () => {
       let next = options.changeset ?? options.from ?? null;
       for (;;) {
-        for (const range of await changesetRanges(system, { district, from: next })) {
+        const ranges = await changesetRanges(system, { district, from: next });
+        if (options.changeset !== undefined && ranges[0]?.number !== options.changeset && options.follow !== true)
+          throw new AppError("usage", { message: `${id} has no changeset ${options.changeset}` });
+        for (const range of ranges) {
           if (options.changeset !== undefined && range.number !== options.changeset) break;
           for await (const line of changesOf(system, { district, range, values: options.values === true }))
             await writeOut(options.json === true ? `${JSON.stringify(line)}\n` : `${changeText(line)}\n`);

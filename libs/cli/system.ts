@@ -116,7 +116,12 @@ async function startServer(dataDir: string): Promise<RunningPostgres> {
   } catch (cause) {
     throw new AppError("database.start", { message: `the data folder ${dataDir} cannot be made`, cause });
   }
-  return startPostgres({ dataDir: await reachableDataDir(join(dataDir, "postgres")) });
+  return startPostgres({ dataDir: await serverDir(dataDir) });
+}
+
+/** Where the embedded database lies: within the data folder, unless its user cannot get there. */
+function serverDir(dataDir: string): Promise<string> {
+  return reachableDataDir(join(dataDir, "postgres"));
 }
 
 /** Whoever held a lease wrote through the server that ran before this one: nothing of it can arrive any more. */
@@ -154,7 +159,9 @@ async function openOn(about: {
     clock,
     logger: about.logger,
     databaseDescription:
-      server === null ? "the PostgreSQL of DATABASE_URL" : `an embedded PostgreSQL in ${settings.dataDir}`,
+      server === null
+        ? "the PostgreSQL of DATABASE_URL"
+        : `an embedded PostgreSQL in ${await serverDir(settings.dataDir)}`,
     isUp: about.isUp,
     close: async () => {
       // Each of them would keep the process alive, whatever became of the one before.

@@ -148,3 +148,30 @@ void t.test("a delivery that is older than one already planned changes nothing",
     "only the third night was added",
   );
 });
+
+void t.test("a refusal of new ids outlives a delta that does not mention them", async (t) => {
+  const district = await freshDistrict(t);
+  const night = { students, seed: 3 };
+  const { directory } = await district.sample({ ...night, night: 1 });
+  await district.deliver(directory);
+  await district.deliver((await district.sample({ ...night, night: 2, scenario: "renamed-ids" })).directory);
+  const plan = await district.plan();
+  await district.decide("reject", plan.version);
+  const refused = await district.exceptions();
+  await district.deliver(delta(district, directory, { file: "courses", change: retitled("Another") }));
+  t.same(await district.exceptions(), refused);
+});
+
+void t.test("a user who returns brings back the roles that a delta had taken along", async (t) => {
+  const district = await freshDistrict(t);
+  const { directory } = await district.sample({ students, night: 1, version: "1.1" });
+  await district.deliver(directory);
+  const later = (await district.sample({ students, night: 1 })).directory;
+  const gone = await district.deliver(delta(district, later, { file: "users", change: deleting(60) }));
+  t.match(gone, { outcome: "held", plan: { held: { user: 60, role: 60 } } });
+  let left = 60;
+  const returning: Row = ([id = "", , , ...rest]) => (left-- > 0 ? [id, "active", modified, ...rest] : null);
+  const back = await district.deliver(delta(district, later, { file: "users", change: returning }));
+  t.match(back, { outcome: "published" });
+  t.same(await district.exceptions(), []);
+});
