@@ -11,11 +11,11 @@ import { assert } from "../../libs/domain/assert.ts";
 import type { Image } from "../../libs/domain/diff/image.ts";
 import type { BeforeImages } from "../../libs/domain/diff/plan.ts";
 import { referencesOf } from "../../libs/domain/diff/references.ts";
-import { fingerprint } from "../../libs/domain/fingerprint.ts";
-import { entityKey, parseEntityKey } from "../../libs/domain/ids.ts";
+import { parseEntityKey } from "../../libs/domain/ids.ts";
 import type { Entity } from "../../libs/domain/oneroster/entities.ts";
 import { ownerOfDerivedRole } from "../../libs/domain/oneroster/derived-role.ts";
 import { type EntityType, isEntityType } from "../../libs/domain/oneroster/entity-types.ts";
+import { entryOf } from "./entries.ts";
 
 export type BeforeImage = { readonly key: string; readonly type: EntityType; readonly content: Uint8Array };
 
@@ -33,7 +33,6 @@ export class BeforeImageFile implements BeforeImages {
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #written = 0;
-  readonly #key = new Uint32Array(4);
 
   /** @param image already holds every key: it must not grow while this lives. */
   constructor(image: Image, codec: ChangeCodec) {
@@ -104,24 +103,18 @@ export class BeforeImageFile implements BeforeImages {
   owner(entry: number): number {
     const sourcedId = parseEntityKey(this.read(entry).key)?.sourcedId;
     const owner = sourcedId === undefined ? null : ownerOfDerivedRole(sourcedId);
-    return owner === null ? -1 : this.#find("user", owner);
+    return owner === null ? -1 : entryOf(this.#image, { type: "user", sourcedId: owner });
   }
 
   parents(entry: number): readonly number[] {
     if (!this.has(entry)) return [];
     return referencesOf(this.entity(entry))
-      .map(({ type, sourcedId }) => this.#find(type, sourcedId))
+      .map((reference) => entryOf(this.#image, reference))
       .filter((parent) => parent !== -1 && parent !== entry);
   }
 
   close(): void {
     closeSync(this.#file);
-  }
-
-  #find(type: EntityType, sourcedId: string): number {
-    const key = Buffer.from(entityKey(type, sourcedId));
-    fingerprint(key, 0, key.length, this.#key);
-    return this.#image.find(this.#key);
   }
 
   #readAt(place: number, length: number): Buffer {

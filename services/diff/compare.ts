@@ -24,6 +24,7 @@ import { AppError } from "../../libs/errors.ts";
 import type { EventLog, LogRange, StoredRecord } from "../../libs/ports.ts";
 import type { Delivery } from "../../libs/records.ts";
 import { BeforeImageFile } from "./before-images.ts";
+import { entryOf } from "./entries.ts";
 import { type ExceptionRow, readException } from "./exceptions.ts";
 
 const typeIndex: ReadonlyMap<string, number> = new Map(entityTypes.map((type, index) => [type, index]));
@@ -349,12 +350,9 @@ async function keepBefore(
 
 /** The day after the last of a class's terms; unknown unless all of them are known. */
 function lastDayOf({ termSourcedIds }: Class, image: Image): number {
-  const key = new Uint32Array(4);
   let last = -1;
-  for (const term of termSourcedIds) {
-    const bytes = Buffer.from(JSON.stringify(["academicSession", term]));
-    fingerprint(bytes, 0, bytes.length, key);
-    const entry = image.find(key);
+  for (const sourcedId of termSourcedIds) {
+    const entry = entryOf(image, { type: "academicSession", sourcedId });
     const day = entry === -1 ? undefined : image.endDay[entry];
     if (day === undefined) return unknownDay;
     last = Math.max(last, day);

@@ -6,11 +6,11 @@ import type { ChangeCodec } from "../../libs/adapters/registry/change-codec.ts";
 import { action, desired, hold, type Image, published } from "../../libs/domain/diff/image.ts";
 import { referencesOf } from "../../libs/domain/diff/references.ts";
 import { fingerprint } from "../../libs/domain/fingerprint.ts";
-import { entityKey } from "../../libs/domain/ids.ts";
 import type { Entity } from "../../libs/domain/oneroster/entities.ts";
 import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
 import type { EventLog, LogRange } from "../../libs/ports.ts";
 import type { PlanPart } from "../../libs/records.ts";
+import { entryOf } from "./entries.ts";
 
 const samplesPerType = 10;
 const parentDeleted = "parent-deleted";
@@ -62,11 +62,8 @@ function isDeleted(image: Image, entry: number): boolean {
 }
 
 function refersToDeleted(image: Image, entity: Entity): boolean {
-  const key = new Uint32Array(4);
-  return referencesOf(entity).some(({ type, sourcedId }) => {
-    const bytes = Buffer.from(entityKey(type, sourcedId));
-    fingerprint(bytes, 0, bytes.length, key);
-    const parent = image.find(key);
+  return referencesOf(entity).some((reference) => {
+    const parent = entryOf(image, reference);
     return parent !== -1 && isDeleted(image, parent);
   });
 }

@@ -6,9 +6,8 @@ import type { Knex } from "knex";
 
 import { exception, hold, type Image } from "../../libs/domain/diff/image.ts";
 import type { StoredException } from "../../libs/domain/diff/plan.ts";
-import { fingerprint } from "../../libs/domain/fingerprint.ts";
-import { entityKey } from "../../libs/domain/ids.ts";
 import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
+import { entryOf } from "./entries.ts";
 
 const rowsPerStatement = 5000;
 
@@ -54,11 +53,9 @@ export function readException(
   image: Image,
   row: ExceptionRow,
 ): { readonly entry: number; readonly stored: StoredException } {
-  const key = Buffer.from(entityKey(row.type, row.sourced_id));
-  const print = new Uint32Array(4);
-  fingerprint(key, 0, key.length, print);
+  const entry = entryOf(image, { type: row.type, sourcedId: row.sourced_id });
   const hash = row.hash === null ? null : ([row.hash.readUInt32LE(0), row.hash.readUInt32LE(4)] as const);
-  return { entry: image.find(print), stored: { hash, state: exceptionState(row.state) } };
+  return { entry, stored: { hash, state: exceptionState(row.state) } };
 }
 
 function exceptionState(state: string): number {

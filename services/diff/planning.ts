@@ -16,6 +16,7 @@ import {
   holdParents,
   judge,
   matchException,
+  type StoredException,
   type Verdict,
 } from "../../libs/domain/diff/plan.ts";
 import { type Part, summarise } from "../../libs/domain/diff/summary.ts";
@@ -101,23 +102,25 @@ async function settleExceptions(
 ): Promise<void> {
   const types = deliveredTypes(delivery);
   for await (const rows of exceptionsOf(tx.sql, district)) {
-    const isOutdated = (row: ExceptionRow): boolean => hasEnded(image, row, types);
-    const isFree = (row: ExceptionRow): boolean => {
-      const { entry } = readException(image, row);
-      return row.reason === "children" && image.action[entry] !== action.none && image.hold[entry] === hold.none;
-    };
-    await removeExceptions(tx.sql, district, rows.filter(isOutdated));
-    await releaseExceptions(
-      tx.sql,
-      district,
-      rows.filter((row) => !isOutdated(row) && isFree(row)),
-    );
+    const outdated: ExceptionRow[] = [];
+    const free: ExceptionRow[] = [];
+    for (const row of rows) {
+      const { entry, stored } = readException(image, row);
+      if (hasEnded(image, { entry, stored, type: row.type }, types)) outdated.push(row);
+      else if (row.reason === "children" && image.action[entry] !== action.none && image.hold[entry] === hold.none)
+        free.push(row);
+    }
+    await removeExceptions(tx.sql, district, outdated);
+    await releaseExceptions(tx.sql, district, free);
   }
 }
 
-function hasEnded(image: Image, row: ExceptionRow, types: DeliveredTypes): boolean {
-  const { entry, stored } = readException(image, row);
-  const isOver = isEntityType(row.type) && types[row.type].absence;
+function hasEnded(
+  image: Image,
+  { entry, stored, type }: { readonly entry: number; readonly stored: StoredException; readonly type: string },
+  types: DeliveredTypes,
+): boolean {
+  const isOver = isEntityType(type) && types[type].absence;
   // A refused create is on no topic: only a whole file without it says that the source has given it up.
   if (entry === -1) return stored.hash === null || isOver;
   if (!exceptionMatches(image, entry, stored)) return true;
