@@ -40,6 +40,9 @@ async function ends(pid: number): Promise<boolean> {
   return !isAlive(pid);
 }
 
+// Servers start on a disk here, several at once: a slow disk is no fault.
+t.setTimeout(240_000);
+
 t.test("what was committed is there after a stop, and after a kill of the process that owned the server", async (t) => {
   const dataDir = join(folder(t), "data");
   const first = await startPostgres({ dataDir });
