@@ -112,6 +112,108 @@ export type Notice = {
   readonly at: number;
 };
 
+/** Someone signed in. What is null or empty keeps the value of an earlier login of the same subject. */
+export type Login = {
+  readonly eventId: string;
+  readonly district: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly at: number;
+  readonly sourcedId: string | null;
+  readonly userIds: readonly { readonly type: string; readonly identifier: string }[];
+  readonly username: string | null;
+  readonly email: string | null;
+  readonly given: string | null;
+  readonly family: string | null;
+  readonly role: string | null;
+};
+
+/** Which login a fact is about. */
+export type LoginName = { readonly district: string; readonly issuer: string; readonly subject: string };
+
+export type SchoolChoice = LoginName & { readonly school: string; readonly at: number };
+
+export type LinkDecision = LoginName & {
+  /** link: the login is these users, who are one person; undo: it is not the person it is linked to. */
+  readonly verdict: string;
+  readonly users: readonly string[];
+  readonly by: string;
+  readonly at: number;
+};
+
+export type AccountLink = LoginName & { readonly proof: string; readonly at: number };
+
+export type Account = {
+  readonly account: string;
+  readonly product: string;
+  readonly email: string | null;
+  readonly link: AccountLink | null;
+  readonly active: boolean;
+  readonly at: number;
+};
+
+/** Organisations by their NCES ids; days of a district's own calendar, `validTo` exclusive. */
+export type License = {
+  readonly license: string;
+  readonly product: string;
+  readonly orgs: readonly string[];
+  readonly validFrom: string | null;
+  readonly validTo: string | null;
+  readonly seats: number | null;
+  readonly at: number;
+};
+
+export type Registration = {
+  readonly district: string;
+  readonly person: string;
+  readonly product: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly basis: string | null;
+  readonly account: string | null;
+  readonly license: string | null;
+  readonly since: number;
+  readonly welcome: string | null;
+  readonly at: number;
+};
+
+export type TeacherRosterStudent = {
+  readonly sourcedId: string;
+  readonly givenName: string;
+  readonly familyName: string;
+  readonly preferredGivenName: string | null;
+  readonly preferredFamilyName: string | null;
+  readonly username: string | null;
+  readonly email: string | null;
+  readonly grades: readonly string[];
+};
+
+export type TeacherRoster = {
+  readonly person: string;
+  readonly teachers: readonly string[];
+  readonly class: string;
+  readonly title: string;
+  readonly classCode: string | null;
+  readonly classType: string | null;
+  readonly location: string | null;
+  readonly grades: readonly string[];
+  readonly subjects: readonly string[];
+  readonly periods: readonly string[];
+  readonly primary: boolean;
+  readonly state: string;
+  readonly course: { readonly sourcedId: string; readonly title: string; readonly courseCode: string | null } | null;
+  readonly school: { readonly sourcedId: string; readonly name: string; readonly identifier: string | null } | null;
+  readonly terms: readonly {
+    readonly sourcedId: string;
+    readonly title: string;
+    readonly startDate: string;
+    readonly endDate: string;
+  }[];
+  readonly students: readonly TeacherRosterStudent[];
+  readonly changeset: number;
+  readonly at: number;
+};
+
 /** Record types by the full names of their schemas. */
 export type Records = {
   readonly "rollcall.control.Delivery": Delivery;
@@ -120,5 +222,12 @@ export type Records = {
   readonly "rollcall.control.Decision": Decision;
   readonly "rollcall.control.Changeset": Changeset;
   readonly "rollcall.control.Notice": Notice;
+  readonly "rollcall.control.Login": Login;
+  readonly "rollcall.control.SchoolChoice": SchoolChoice;
+  readonly "rollcall.control.LinkDecision": LinkDecision;
+  readonly "rollcall.control.Account": Account;
+  readonly "rollcall.control.License": License;
   readonly "rollcall.roster.Changeset": ChangesetMarker;
+  readonly "rollcall.registration.Registration": Registration;
+  readonly "rollcall.teacher.TeacherRoster": TeacherRoster;
 };

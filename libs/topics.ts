@@ -28,7 +28,7 @@ function days(count: number): Kept {
   return { policy: "delete", retentionMs: count * dayMs };
 }
 
-/** Topics that carry work: small records that name ranges of data topics. */
+/** Topics that carry work, by the inbox: small records that name ranges of data topics, and facts about people. */
 export const controlTopics = {
   deliveries: {
     name: "deliveries",
@@ -81,8 +81,35 @@ export const controlTopics = {
     records: ["rollcall.control.Notice"],
     holds: "something a person must know: severity, since when, remedy",
     kept: days(30),
-    writers: ["diff", "ingest-sftp", "ingest-api"],
+    writers: ["diff", "ingest-sftp", "ingest-api", "registration"],
     readers: ["ops"],
+  },
+  logins: {
+    name: "sso.logins",
+    key: "district, issuer, subject",
+    records: ["rollcall.control.Login", "rollcall.control.SchoolChoice", "rollcall.control.LinkDecision"],
+    holds: "someone signed in, chose a school, or was matched by a person",
+    kept: days(30),
+    writers: ["sign-on gateway", "ops"],
+    readers: ["registration"],
+  },
+  licenses: {
+    name: "licenses",
+    key: "license",
+    records: ["rollcall.control.License"],
+    holds: "product, government ids of organisations, validity, seats: its whole state",
+    kept: compacted,
+    writers: ["licensing", "ops"],
+    readers: ["registration"],
+  },
+  accounts: {
+    name: "accounts",
+    key: "account",
+    records: ["rollcall.control.Account"],
+    holds: "link and activation of a product account: its whole state",
+    kept: compacted,
+    writers: ["account service", "ops"],
+    readers: ["registration"],
   },
 } as const satisfies Record<string, TopicDescription>;
 
@@ -106,6 +133,24 @@ export const districtTopics = {
     writers: ["diff"],
     readers: ["products", "rosters"],
   },
+  registrations: {
+    name: "registrations.<district>",
+    key: "person, product",
+    records: ["rollcall.registration.Registration"],
+    holds: "granted, refused or waiting, and why: its whole state",
+    kept: compacted,
+    writers: ["registration"],
+    readers: ["products"],
+  },
+  teacherRosters: {
+    name: "teacher-rosters.<district>",
+    key: "person, class",
+    records: ["rollcall.teacher.TeacherRoster"],
+    holds: "the class as that teacher sees it: students, course, school, terms",
+    kept: compacted,
+    writers: ["rosters"],
+    readers: ["products"],
+  },
 } as const satisfies Record<string, TopicDescription>;
 
 /** The name of a district's own topic. */
@@ -127,6 +172,11 @@ export const allTopics: readonly TopicDescription[] = [
   controlTopics.decisions,
   districtTopics.roster,
   controlTopics.changesets,
+  controlTopics.logins,
+  controlTopics.licenses,
+  controlTopics.accounts,
+  districtTopics.registrations,
+  districtTopics.teacherRosters,
   controlTopics.notices,
 ];
 

@@ -93,3 +93,13 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
   const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1;
   return y * 365 + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + dayOfYear - 719_468;
 }
+
+/** Whether a day lies in [begin, end); null leaves that side open. Dates as `YYYY-MM-DD` sort as text. */
+export function isWithin(day: string, begin: string | null, end: string | null): boolean {
+  return (begin === null || begin <= day) && (end === null || day < end);
+}
+
+/** The day of a point in time (epoch milliseconds) in a zone of the time zone database, `YYYY-MM-DD`. */
+export function localDate(at: number, timeZone: string): string {
+  return new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short" }).format(at);
+}

@@ -26,6 +26,25 @@ export type Policy = {
   };
   /** IANA name: where the district's days begin. */
   readonly timeZone: string;
+  /** How its people sign in. Without an issuer a district does not leave setup (A002). */
+  readonly signOn: {
+    /** Who may vouch for a login of this district, each as the sign-on gateway writes it. */
+    readonly issuers: readonly string[];
+    /** Types of `userIds` that identify a person as well as a sourcedId does. */
+    readonly userIdTypes: readonly string[];
+  };
+  /** `lazy`: a teacher's roster is published once the teacher is registered; `eager`: every teacher's is (C002). */
+  readonly rosters: "lazy" | "eager";
+  /** Domains of email addresses that are known to be the district's (C025), in lower case. */
+  readonly emailDomains: readonly string[];
+  /** sourcedIds of the orgs that take part, each with all below it; empty: all (C019). */
+  readonly orgScope: readonly string[];
+  /** YYYY-MM-DD: before this day everything is a dry run (C032); null: no such day. */
+  readonly startDate: string | null;
+  /** Days for which a class is shown before its earliest term begins, and is current after its latest has ended (C048, C049). */
+  readonly classWindow: { readonly leadDays: number; readonly trailDays: number };
+  /** The district's own NCES ids, 7 digits: schools of these may be chosen where no org is known (A091). */
+  readonly ncesDistrictIds: readonly string[];
 };
 
 /** Rejects up to this many never refuse a set by their share. */
@@ -40,6 +59,13 @@ export const defaultPolicy: Policy = {
   maximumRejectShare: 0.1,
   limits: { deletes: deletesWith({}), idsChanged: { share: 0.3, count: 5, tolerance: 0.2 } },
   timeZone: "America/New_York",
+  signOn: { issuers: [], userIdTypes: [] },
+  rosters: "lazy",
+  emailDomains: [],
+  orgScope: [],
+  startDate: null,
+  classWindow: { leadDays: 14, trailDays: 14 },
+  ncesDistrictIds: [],
 };
 
 type Fields = Readonly<Record<string, unknown>>;

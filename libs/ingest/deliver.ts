@@ -15,6 +15,7 @@ import { type DeliveredSet, openSet, type SetEntry } from "../adapters/oneroster
 import { checkLease, holdLease } from "../adapters/postgres/leases.ts";
 import type { Codec } from "../adapters/registry/codec.ts";
 import { recordCodec } from "../adapters/registry/record-codec.ts";
+import { localDate } from "../domain/dates.ts";
 import { type DeliveryId, deliveryId, type DistrictId, type SourceId } from "../domain/ids.ts";
 import { entityTypes } from "../domain/oneroster/entity-types.ts";
 import type { Policy } from "../domain/policy.ts";
@@ -181,7 +182,7 @@ async function recordDelivery(
       files: JSON.stringify(files),
       beside: JSON.stringify(received.beside),
       policy: JSON.stringify(policy),
-      as_of: localDate(now, policy.timeZone),
+      as_of: localDate(now.getTime(), policy.timeZone),
       received_at: now,
     });
     return findDelivery(trx, id);
@@ -192,11 +193,6 @@ async function recordDelivery(
 function setHash(files: readonly LandedFile[]): string {
   const lines = files.map(({ name, sha256 }) => `${name} ${sha256}\n`).toSorted();
   return createHash("sha256").update(lines.join("")).digest("hex");
-}
-
-/** The date on the wall of a time zone, YYYY-MM-DD. */
-function localDate(now: Date, timeZone: string): string {
-  return new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" }).format(now);
 }
 
 export type ReadDelivery = { readonly id: DeliveryId; readonly verdict: Verdict };
