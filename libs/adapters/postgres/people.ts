@@ -50,7 +50,7 @@ export async function personsOf(
   );
   const { rows } = await sql.raw<{
     readonly rows: readonly { readonly sourced_id: string; readonly person: string }[];
-  }>("select sourced_id, person from person_users where district = ? and sourced_id = any(?)", [district, users]);
+  }>("select sourced_id, person from person_users where district = ? and sourced_id = any(?)", [district, [...users]]);
   return new Map(rows.map((row) => [row.sourced_id, row.person]));
 }
 
