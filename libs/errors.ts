@@ -132,6 +132,12 @@ export const errorRegister = {
     retryable: true,
     remedy: "Nothing: a newer writer has the topic and nothing was written by this one.",
   },
+  "login.misfiled": {
+    message: "reading a login whose key names another district than its record",
+    status: 422,
+    retryable: false,
+    remedy: "Have the sign-on gateway key each event by the district of the verified login, then resume the work.",
+  },
   "plan.none": {
     message: "looking up the open plan",
     status: 404,

@@ -23,6 +23,7 @@ const tables: Readonly<Record<string, string>> = {
     claims jsonb not null,
     -- NCES id of a school that the teacher named, and when
     school text, school_at timestamptz,
+    email_hash bytea,
     -- what a person decided: the users it is, or the person it is not
     decision jsonb,
     person uuid references persons, evidence jsonb not null default '[]', linked_at timestamptz,
@@ -45,10 +46,18 @@ const tables: Readonly<Record<string, string>> = {
   registrations: `
     district text not null, person uuid not null references persons, product text not null,
     status text not null, reason text not null, basis text, account text, license text,
-    since timestamptz not null, welcome uuid, primary key (district, person, product)`,
+    since timestamptz not null, primary key (district, person, product)`,
   // Districts all of whose logins must be looked at again. The mark tells whether it was asked for anew meanwhile.
   registration_due: `
     district text primary key, mark bigint not null default 1`,
+  // Single logins that must be looked at again.
+  login_due: `
+    login uuid primary key, district text not null, mark bigint not null default 1`,
+  // Facts that are taken in, and whose logins are not yet told: which ones is asked in a transaction of its own, which
+  // sees every login and roster that did not see the fact.
+  facts_to_spread: `
+    kind text not null check (kind in ('license', 'account')), id text not null, about jsonb not null,
+    mark bigint not null default 1, primary key (kind, id)`,
   // Persons whose rosters must be looked at again.
   roster_due: `
     district text not null, person uuid not null, mark bigint not null default 1, primary key (district, person)`,
@@ -67,6 +76,8 @@ const tables: Readonly<Record<string, string>> = {
 const indexes: readonly string[] = [
   "create index person_users_person on person_users (person)",
   "create index logins_person on logins (person)",
+  "create index logins_email on logins (email_hash)",
+  "create index login_due_district on login_due (district)",
   "create index accounts_login on accounts (login)",
   "create index accounts_email on accounts (email_hash)",
   "create index seats_place on seats (license, place)",

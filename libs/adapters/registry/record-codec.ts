@@ -9,6 +9,8 @@ export type RecordEncoder = <N extends RecordName>(name: N, record: Records[N]) 
 
 export interface RecordCodec {
   readonly encode: RecordEncoder;
+  /** The full name of the record that the bytes hold. @throws AppError `registry.undecodable`. */
+  readonly nameOf: (bytes: Uint8Array) => string;
   /** @throws AppError `registry.undecodable` when the bytes are another record's. */
   readonly decode: <N extends RecordName>(name: N, bytes: Uint8Array) => Records[N];
 }
@@ -16,6 +18,7 @@ export interface RecordCodec {
 export function recordCodec(codec: Codec): RecordCodec {
   return {
     encode: (name, record) => codec.encoder(name).encode(record),
+    nameOf: (bytes) => codec.decode(bytes).name,
     decode: <N extends RecordName>(name: N, bytes: Uint8Array) => {
       const record = codec.decode(bytes);
       if (record.name !== name)

@@ -131,7 +131,8 @@ function byLicense(product: string, facts: Facts, before: readonly GateView[]): 
     return refusal(product, reason, [...before, { gate: "license", reason, ...newest(licenses) }]);
   }
   const license: GateView = { gate: "license", reason: null, ...newest(valid) };
-  const seated = valid.find(({ hasSeat }) => hasSeat) ?? valid.find(({ hasFreeSeat }) => hasFreeSeat);
+  const seated =
+    valid.find(({ hasSeat }) => hasSeat) ?? valid.find(({ seatsLeft }) => seatsLeft === null || seatsLeft > 0);
   if (seated === undefined) {
     const seat: GateView = { gate: "seat", reason: "seat.none", ...newest(valid) };
     return refusal(product, "seat.none", [...before, license, seat]);

@@ -53,9 +53,10 @@ export type LicenseFact = Origin & {
   readonly orgs: readonly string[];
   readonly validFrom: string | null;
   readonly validTo: string | null;
-  /** Whether this person has a seat of it, or could have one now. */
+  /** Whether this person has a seat of it. */
   readonly hasSeat: boolean;
-  readonly hasFreeSeat: boolean;
+  /** Seats that nobody has; null: as many as one wants. */
+  readonly seatsLeft: number | null;
 };
 
 /** All that is known of one person who is linked to at least one login. */
