@@ -25,23 +25,20 @@ export function reasonOfMatch(match: Exclude<Match, { readonly outcome: "one" }>
   }
 }
 
-/** How a person who is linked to a login stands, to every product. */
+/** How a person who is linked to a login stands, to every product. Gates behind a closed one are shown as well. */
 export function standing(facts: Facts): Standing {
   const common = commonGates(facts);
-  const closed = common.find((gate) => gate.reason !== null);
-  const products = productsOf(facts);
-  const outcomes = products.map((product) => outcomeFor(product, facts, closed ?? null));
-  const own = [...common, ...(closed === undefined ? decisive(outcomes, facts) : [])];
-  const reason = outcomes.some(({ grant }) => grant.status === "granted")
-    ? "open"
-    : (own.find((gate) => gate.reason !== null)?.reason ?? "open");
-  return {
-    state: reason === "open" ? "active" : reasons[reason].state,
-    reason,
-    gates: own,
-    grants: outcomes.map(({ grant }) => grant),
-  };
+  const shut = common.find((gate) => gate.reason !== null)?.reason ?? null;
+  const isKnown = common.length === commonCount;
+  const outcomes = productsOf(facts).map((product) => outcomeFor(product, facts));
+  const own = [...common, ...(isKnown ? decisive(outcomes, facts) : [])];
+  const grants = outcomes.map(({ grant }) => (shut === null ? grant : refusalOf(grant.product, shut)));
+  const reason = own.find((gate) => gate.reason !== null)?.reason ?? "open";
+  return { state: reason === "open" ? "active" : reasons[reason].state, reason, gates: own, grants };
 }
+
+/** match, roster, user, role, scope, district, start. */
+const commonCount = gates.indexOf("account");
 
 /** The gates that are the same for every product. */
 function commonGates(facts: Facts): readonly GateView[] {
@@ -92,8 +89,7 @@ function productsOf(facts: Facts): readonly string[] {
 
 type Outcome = { readonly grant: Grant; readonly views: readonly GateView[] };
 
-function outcomeFor(product: string, facts: Facts, closed: GateView | null): Outcome {
-  if (closed?.reason !== null && closed?.reason !== undefined) return refusal(product, closed.reason, []);
+function outcomeFor(product: string, facts: Facts): Outcome {
   const accounts = facts.accounts.filter((account) => account.product === product);
   const active = accounts.find((account) => account.active);
   if (active !== undefined) return byAccount(product, active);
@@ -145,7 +141,11 @@ function byLicense(product: string, facts: Facts, before: readonly GateView[]): 
 }
 
 function refusal(product: string, reason: Reason, views: readonly GateView[]): Outcome {
-  return { grant: { product, status: statusOf(reason), reason, basis: null, account: null, license: null }, views };
+  return { grant: refusalOf(product, reason), views };
+}
+
+function refusalOf(product: string, reason: Reason): Grant {
+  return { product, status: statusOf(reason), reason, basis: null, account: null, license: null };
 }
 
 /** What a closed gate is to a product: refused when somebody has to change something, waiting when it may pass. */
@@ -162,13 +162,16 @@ function decisive(outcomes: readonly Outcome[], facts: Facts): readonly GateView
   const best = offered ?? furthest;
   if (best !== undefined) return best.views;
   const before = gatesBeforeLicense(facts, null);
-  if (before.some((gate) => gate.reason !== null)) return before;
+  const isPassed = before.length === gatesBefore.length && before.every((gate) => gate.reason === null);
+  if (!isPassed) return before;
   return [...before, { gate: "license", reason: "license.none", ...always }];
 }
 
 function progress({ grant }: Outcome): number {
   return grant.reason === "open" ? gates.length : gates.indexOf(reasons[grant.reason].gate);
 }
+
+const gatesBefore: readonly Gate[] = ["account", "attributes", "org"];
 
 /** Account, attributes and org, for a product to which no account is linked. `product` null: for none in particular. */
 function gatesBeforeLicense(facts: Facts, product: string | null): readonly GateView[] {
@@ -183,7 +186,8 @@ function gatesBeforeLicense(facts: Facts, product: string | null): readonly Gate
   if (!pass("account", account, possible === undefined ? facts.policyOrigin : originOf(possible))) return views;
   const enabled = facts.users.filter((user) => user.enabled);
   if (teacherRoles(enabled).length === 0) {
-    pass("role", "role.not-teacher", newest(enabled));
+    // Whoever teaches a class in another role may link an account, and is not registered without one.
+    if (enabled.some((user) => user.teaches)) pass("role", "role.not-teacher", newest(enabled));
     return views;
   }
   if (!pass("attributes", attributesReason(facts), newest([...enabled, ...facts.logins]))) return views;
@@ -215,7 +219,8 @@ type Organisation = { readonly identifiers: readonly string[] };
 
 /** Those of the teacher's roles that take part; where the roster knows none, the schools that the teacher chose (A091). */
 function organisationsOf(facts: Facts): readonly Organisation[] {
-  const known = teacherRoles(facts.users.filter((user) => user.enabled)).flatMap(({ org }): OrgFact[] =>
+  const enabled = facts.users.filter((user) => user.enabled);
+  const known = teacherRoles(enabled.length > 0 ? enabled : facts.users).flatMap(({ org }): OrgFact[] =>
     org === null ? [] : [org],
   );
   if (known.length > 0)
