@@ -1,6 +1,9 @@
 // A district's policy: what its deliveries may look like and how far a delivery may change what is published.
 // It keeps true that a policy in use is whole and valid: every field has a value, and a fault in one is told with all others.
 
+import { isDate } from "./dates.ts";
+import { type Fields, type Read, reader } from "./fields.ts";
+import { isShortNcesId } from "./nces.ts";
 import { type EntityType, entityTypes, isEntityType } from "./oneroster/entity-types.ts";
 
 export type Policy = {
@@ -68,15 +71,6 @@ export const defaultPolicy: Policy = {
   ncesDistrictIds: [],
 };
 
-type Fields = Readonly<Record<string, unknown>>;
-type Read = {
-  readonly faults: string[];
-  fields(value: unknown, path: string, known: readonly string[]): Fields;
-  boolean(value: unknown, path: string, fallback: boolean): boolean;
-  number(value: unknown, path: string, fallback: number, most: number): number;
-  text(value: unknown, path: string, fallback: string): string;
-};
-
 /**
  * A policy from JSON; what is left out has its default.
  * @returns the policy, or every fault at once, each naming its field.
@@ -89,9 +83,12 @@ export function parsePolicy(
   const read = reader();
   const top = read.fields(value ?? {}, "policy", Object.keys(defaultPolicy));
   const features = read.fields(top["features"] ?? {}, "features", ["autoRegistration"]);
+  const signOn = read.fields(top["signOn"] ?? {}, "signOn", ["issuers", "userIdTypes"]);
   const policy: Policy = {
     manifestOptional: read.boolean(top["manifestOptional"], "manifestOptional", defaultPolicy.manifestOptional),
-    features: { autoRegistration: autoRegistrationOf(features["autoRegistration"], read) },
+    features: {
+      autoRegistration: read.oneOf(features["autoRegistration"], "features.autoRegistration", ["off", "simple"]),
+    },
     demographics: read.boolean(top["demographics"], "demographics", defaultPolicy.demographics),
     maximumRejectShare: read.number(
       top["maximumRejectShare"],
@@ -101,43 +98,18 @@ export function parsePolicy(
     ),
     limits: limitsOf(top["limits"], read),
     timeZone: timeZoneOf(top["timeZone"], read),
+    signOn: {
+      issuers: read.texts(signOn["issuers"], "signOn.issuers"),
+      userIdTypes: read.texts(signOn["userIdTypes"], "signOn.userIdTypes"),
+    },
+    rosters: read.oneOf(top["rosters"], "rosters", ["lazy", "eager"]),
+    emailDomains: emailDomainsOf(top["emailDomains"], read),
+    orgScope: read.texts(top["orgScope"], "orgScope"),
+    startDate: startDateOf(top["startDate"], read),
+    classWindow: classWindowOf(top["classWindow"], read),
+    ncesDistrictIds: ncesDistrictIdsOf(top["ncesDistrictIds"], read),
   };
   return read.faults.length > 0 ? { outcome: "faults", faults: read.faults } : { outcome: "policy", policy };
-}
-
-function reader(): Read {
-  const faults: string[] = [];
-  return {
-    faults,
-    fields: (value, path, known) => {
-      if (typeof value !== "object" || value === null || Array.isArray(value)) {
-        faults.push(`${path} must be an object`);
-        return {};
-      }
-      const entries = Object.entries(value);
-      for (const [name] of entries) {
-        if (!known.includes(name)) faults.push(`${path} has no field ${name}; known are ${known.join(", ")}`);
-      }
-      return Object.fromEntries(entries);
-    },
-    boolean: (value, path, fallback) => {
-      if (value === undefined || typeof value === "boolean") return value ?? fallback;
-      faults.push(`${path} must be true or false`);
-      return fallback;
-    },
-    number: (value, path, fallback, most) => {
-      if (value === undefined) return fallback;
-      if (typeof value === "number" && value >= 0 && value <= most) return value;
-      faults.push(`${path} must be a number from 0 to ${most}`);
-      return fallback;
-    },
-    text: (value, path, fallback) => {
-      if (value === undefined) return fallback;
-      if (typeof value === "string" && value !== "") return value;
-      faults.push(`${path} must be a text that is not empty`);
-      return fallback;
-    },
-  };
 }
 
 function timeZoneOf(value: unknown, read: Read): string {
@@ -150,11 +122,41 @@ function timeZoneOf(value: unknown, read: Read): string {
   }
 }
 
-function autoRegistrationOf(value: unknown, read: Read): Policy["features"]["autoRegistration"] {
-  if (value === undefined) return defaultPolicy.features.autoRegistration;
-  if (value === "off" || value === "simple") return value;
-  read.faults.push("features.autoRegistration must be off or simple");
-  return "off";
+function emailDomainsOf(value: unknown, read: Read): readonly string[] {
+  const domains = read.texts(value, "emailDomains").map((domain) => domain.toLowerCase());
+  const bad = domains.filter((domain) => !/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/u.test(domain));
+  if (bad.length > 0)
+    read.faults.push(`emailDomains must be domains such as oak.example, without @: ${bad.join(", ")}`);
+  return domains;
+}
+
+function startDateOf(value: unknown, read: Read): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === "string" && isDate(value)) return value;
+  read.faults.push("startDate must be a date such as 2026-08-15, or null");
+  return null;
+}
+
+const daysMost = 366;
+
+function classWindowOf(value: unknown, read: Read): Policy["classWindow"] {
+  const fields = read.fields(value ?? {}, "classWindow", ["leadDays", "trailDays"]);
+  const days = (name: "leadDays" | "trailDays"): number => {
+    const count = read.number(fields[name], `classWindow.${name}`, defaultPolicy.classWindow[name], daysMost);
+    if (!Number.isInteger(count)) read.faults.push(`classWindow.${name} must be a whole number of days`);
+    return count;
+  };
+  return { leadDays: days("leadDays"), trailDays: days("trailDays") };
+}
+
+function ncesDistrictIdsOf(value: unknown, read: Read): readonly string[] {
+  const ids = read.texts(value, "ncesDistrictIds");
+  for (const id of ids) {
+    if (/^\d{7}$/u.test(id)) continue;
+    const hint = isShortNcesId(id) ? "; a leading zero may have been lost" : "";
+    read.faults.push(`ncesDistrictIds must be NCES ids of 7 digits, not ${id}${hint}`);
+  }
+  return ids;
 }
 
 const countMost = 1e9;
