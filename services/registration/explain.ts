@@ -1,0 +1,199 @@
+// Why a person sees what they see: every gate with its value, since when, where it comes from, and what to do
+// (A107, A113). It asks exactly what registration asks, in a transaction that is rolled back.
+
+import type { Knex } from "knex";
+
+import { factsOf, type JudgedDistrict } from "../../libs/adapters/postgres/person-facts.ts";
+import { personsOf } from "../../libs/adapters/postgres/people.ts";
+import { teachingOf } from "../../libs/adapters/postgres/teaching.ts";
+import { type ClassReason, classReason, classReasons } from "../../libs/domain/registration/class-reasons.ts";
+import { standing } from "../../libs/domain/registration/decide.ts";
+import type { GateView, Grant, Origin } from "../../libs/domain/registration/facts.ts";
+import { type Reason, reasons } from "../../libs/domain/registration/reasons.ts";
+import { orgsInScope } from "../../libs/domain/roster.ts";
+import type { RegistrationContext } from "./context.ts";
+import { judgedDistrict } from "./service.ts";
+
+export type ExplainedGate = Omit<GateView, "reason"> & {
+  readonly isOpen: boolean;
+  readonly reason: Reason | "open";
+  /** What is so and what to do; empty when the gate is open. */
+  readonly words: string;
+};
+
+export type ExplainedClass = Origin & {
+  readonly class: string;
+  readonly title: string | null;
+  readonly reason: ClassReason;
+  readonly words: string;
+};
+
+export type ExplainedLogin = {
+  readonly id: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly since: number;
+  /** Kinds of evidence by which it is linked. */
+  readonly evidence: readonly string[];
+};
+
+export type Explanation = {
+  readonly district: string;
+  readonly person: string | null;
+  readonly users: readonly string[];
+  readonly logins: readonly ExplainedLogin[];
+  /** The first closed gate, or `open`. */
+  readonly reason: Reason | "open";
+  readonly gates: readonly ExplainedGate[];
+  readonly products: readonly Grant[];
+  readonly classes: readonly ExplainedClass[];
+};
+
+type LoginRow = {
+  readonly id: string;
+  readonly person: string | null;
+  readonly state: string;
+  readonly reason: string;
+  readonly since: Date;
+  readonly evidence: { readonly kinds?: readonly string[]; readonly candidates?: readonly string[] };
+};
+
+/** @param who a user's sourcedId, a person id or a login id. @returns null when nobody is called so. */
+export async function explain(
+  context: RegistrationContext,
+  { district: id, who }: { readonly district: string; readonly who: string },
+): Promise<Explanation | null> {
+  const district = await judgedDistrict(context, id);
+  if (district === null) return null;
+  const transaction = await context.sql.transaction();
+  try {
+    return await explainIn(transaction, district, who);
+  } finally {
+    await transaction.rollback();
+  }
+}
+
+async function explainIn(sql: Knex.Transaction, district: JudgedDistrict, who: string): Promise<Explanation | null> {
+  const found = await findPerson(sql, district.id, who);
+  if (found === null) return null;
+  const { person, logins } = found;
+  if (person === null) return explainLogins(district.id, logins);
+  const facts = (await factsOf(sql, district, [person])).get(person);
+  if (facts === undefined) return null;
+  const stands = standing(facts);
+  const login = loginGate(logins);
+  const gates = [login, ...stands.gates.filter(({ gate }) => gate !== "match")].map(explainedGate);
+  return {
+    district: district.id,
+    person: found.isKnown ? person : null,
+    users: facts.users.map(({ sourcedId }) => sourcedId),
+    logins: logins.map(explainedLogin),
+    reason: login.reason ?? stands.reason,
+    gates,
+    products: stands.grants,
+    classes: await explainedClasses(
+      sql,
+      district,
+      facts.users.map(({ sourcedId }) => sourcedId),
+    ),
+  };
+}
+
+/** Logins that belong to nobody: all that can be said is why. */
+function explainLogins(district: string, logins: readonly LoginRow[]): Explanation {
+  const [login] = logins;
+  const reason = reasonOf(login?.reason ?? "");
+  const gate: GateView = { gate: "match", reason, since: login?.since.getTime() ?? null, delivery: null, origin: null };
+  return {
+    district,
+    person: null,
+    users: [],
+    logins: logins.map(explainedLogin),
+    reason,
+    gates: [explainedGate(gate)],
+    products: [],
+    classes: [],
+  };
+}
+
+function loginGate(logins: readonly LoginRow[]): GateView {
+  const [first] = logins;
+  const since = first?.since.getTime() ?? null;
+  return { gate: "match", reason: first === undefined ? "login.none" : null, since, delivery: null, origin: null };
+}
+
+function reasonOf(text: string): Reason {
+  const known = (reason: string): reason is Reason => reason in reasons;
+  return known(text) ? text : "login.none";
+}
+
+function explainedGate({ reason, ...gate }: GateView): ExplainedGate {
+  return {
+    ...gate,
+    isOpen: reason === null,
+    reason: reason ?? "open",
+    words: reason === null ? "" : reasons[reason].administrator,
+  };
+}
+
+function explainedLogin({ id, state, reason, since, evidence }: LoginRow): ExplainedLogin {
+  return { id, state, reason, since: since.getTime(), evidence: evidence.kinds ?? evidence.candidates ?? [] };
+}
+
+type Found = { readonly person: string | null; readonly isKnown: boolean; readonly logins: readonly LoginRow[] };
+
+async function findPerson(sql: Knex.Transaction, district: string, who: string): Promise<Found | null> {
+  const columns = ["id", "person", "state", "reason", "since", "evidence"];
+  const login: LoginRow | undefined = await sql("logins")
+    .where({ district })
+    .whereRaw("id::text = ?", [who])
+    .first(columns);
+  if (login?.person === null) return { person: null, isKnown: false, logins: [login] };
+  const person = login === undefined ? await personNamed(sql, district, who) : { id: login.person, isKnown: true };
+  if (person === null) return null;
+  const logins: readonly LoginRow[] = await sql("logins")
+    .where({ district, person: person.id })
+    .orderBy("id")
+    .select(columns);
+  return { person: person.id, isKnown: person.isKnown, logins };
+}
+
+async function personNamed(
+  sql: Knex.Transaction,
+  district: string,
+  who: string,
+): Promise<{ readonly id: string; readonly isKnown: boolean } | null> {
+  const row: { readonly id: string } | undefined = await sql("persons")
+    .where({ district })
+    .whereRaw("id::text = ?", [who])
+    .first("id");
+  if (row !== undefined) return { id: row.id, isKnown: true };
+  const known: { readonly person: string } | undefined = await sql("person_users")
+    .where({ district, sourced_id: who })
+    .first("person");
+  if (known !== undefined) return { id: known.person, isKnown: true };
+  const user: unknown = await sql("roster_users").where({ district, sourced_id: who }).first("sourced_id");
+  const made = user === undefined ? undefined : (await personsOf(sql, district, [who])).get(who);
+  return made === undefined ? null : { id: made, isKnown: false };
+}
+
+async function explainedClasses(
+  sql: Knex,
+  { id, today, policy }: JudgedDistrict,
+  users: readonly string[],
+): Promise<readonly ExplainedClass[]> {
+  const orgs: readonly { readonly sourcedId: string; readonly parentId: string | null }[] = await sql("roster_orgs")
+    .where({ district: id })
+    .select({ sourcedId: "sourced_id", parentId: "parent_id" });
+  const rules = { today, classWindow: policy.classWindow, orgs: orgsInScope(orgs, policy.orgScope) };
+  const rows = await teachingOf(sql, { district: id, users, today });
+  if (rows.length === 0)
+    return [
+      { class: "", title: null, reason: "none", words: classReasons.none, since: null, delivery: null, origin: null },
+    ];
+  return rows.map((row) => {
+    const reason = classReason(row, rules);
+    const { classId, title, since, delivery, origin } = row;
+    return { class: classId, title, reason, words: classReasons[reason], since, delivery, origin };
+  });
+}
