@@ -2,7 +2,7 @@
 // It keeps true that a policy in use is whole and valid: every field has a value, and a fault in one is told with all others.
 
 import { isDate } from "./dates.ts";
-import { type Fields, type Read, reader } from "./fields.ts";
+import { type Read, reader } from "./fields.ts";
 import { isShortNcesId } from "./nces.ts";
 import { type EntityType, entityTypes, isEntityType } from "./oneroster/entity-types.ts";
 
