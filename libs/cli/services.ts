@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { runDiff } from "../../services/diff/service.ts";
+import { runRegistration } from "../../services/registration/service.ts";
 import { runIngest } from "../../services/ingest-sftp/service.ts";
 import { databaseFailure } from "../adapters/postgres/database.ts";
 import { AppError } from "../errors.ts";
@@ -26,6 +27,10 @@ export function services(system: System): readonly Service[] {
     {
       name: "diff",
       start: ({ signal, logger }) => runDiff({ ...system, logger }, { pollIntervalMs, stoppedPauseMs }, signal),
+    },
+    {
+      name: "registration",
+      start: ({ signal, logger }) => runRegistration({ ...system, logger }, { pollIntervalMs }, signal),
     },
     { name: "housekeeping", start: ({ signal }) => keepHouse(system, signal) },
   ];

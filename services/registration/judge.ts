@@ -138,7 +138,10 @@ async function storeState(
   }: { readonly where: Readonly<Record<string, string>>; readonly reason: Standing["reason"]; readonly at: Date },
 ): Promise<void> {
   const state = reason === "open" ? "active" : reasons[reason].state;
-  await sql("logins").where(where).whereNot({ state, reason }).update({ state, reason, since: at });
+  await sql("logins")
+    .where(where)
+    .whereRaw("(state, reason) <> (?, ?)", [state, reason])
+    .update({ state, reason, since: at });
 }
 
 async function judgePersons(

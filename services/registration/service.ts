@@ -40,13 +40,13 @@ export async function runRegistration(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const worked = await round(context, signal);
+    const worked = await workOnce(context, signal);
     if (!worked) await context.log.waitForAppend(topics, pollIntervalMs, signal);
   }
 }
 
 /** Does once whatever there is. @returns whether there was anything. */
-async function round(context: RegistrationContext, signal: AbortSignal): Promise<boolean> {
+export async function workOnce(context: RegistrationContext, signal: AbortSignal): Promise<boolean> {
   let worked = false;
   for (const lane of lanes) worked = (await workOnLane(context, lane)) || worked;
   worked = (await spreadFacts(context.sql)) > 0 || worked;
