@@ -15,6 +15,43 @@ export type ErrorEntry = {
 
 /** All codes, sorted. `make docs` writes them to docs/errors.md. */
 export const errorRegister = {
+  "account.linked": {
+    message: "linking an account that is linked to another login",
+    status: 409,
+    retryable: false,
+    remedy:
+      "Nothing was changed. If the link that stands is wrong, take it away with `rollcall account unlink`, then prove the right one.",
+  },
+  "account.product": {
+    message: "changing the product of an account",
+    status: 409,
+    retryable: false,
+    remedy: "An account is of one product for ever: make another account for the other product.",
+  },
+  "account.unknown": {
+    message: "looking up the account",
+    status: 404,
+    retryable: false,
+    remedy: "Check the id, or make the account with `rollcall account create`.",
+  },
+  "api.address": {
+    message: "opening the address of the HTTP API",
+    status: 500,
+    retryable: false,
+    remedy: "Free the port, or choose another with ROLLCALL_HTTP_PORT; 0 takes any that is free.",
+  },
+  "api.failed": {
+    message: "answering the request",
+    status: 500,
+    retryable: false,
+    remedy: "This is a fault of Rollcall: look for the line about this request in the log of the services.",
+  },
+  "api.route": {
+    message: "looking up the path",
+    status: 404,
+    retryable: false,
+    remedy: "GET /openapi.json lists every path and method.",
+  },
   "changeset.exceeds": {
     message: "finishing a changeset that was begun",
     status: 500,
@@ -95,6 +132,19 @@ export const errorRegister = {
     retryable: true,
     remedy: "Nothing: another process took the work over. If it recurs, look for two installations on one database.",
   },
+  "license.org": {
+    message: "checking the organisations of a license",
+    status: 422,
+    retryable: false,
+    remedy:
+      "Name each by its whole NCES id, as text: 7 digits for a district, 12 for a school, leading zeros included.",
+  },
+  "license.validity": {
+    message: "checking the days of a license",
+    status: 422,
+    retryable: false,
+    remedy: "Write days as YYYY-MM-DD, and let the first lie before the day on which the license ends.",
+  },
   "log.generation": {
     message: "reading a topic that was deleted or made again",
     status: 409,
@@ -132,11 +182,54 @@ export const errorRegister = {
     retryable: true,
     remedy: "Nothing: a newer writer has the topic and nothing was written by this one.",
   },
+  "login.district-unclear": {
+    message: "finding the district of the login",
+    status: 422,
+    retryable: false,
+    remedy: "Several districts have this issuer: name the one that the sign-on verified in the field `district`.",
+  },
+  "login.issuer-unknown": {
+    message: "finding the district of the login",
+    status: 422,
+    retryable: false,
+    remedy:
+      "Check the issuer: it must be one of signOn.issuers of the district that is meant, and the token must be for that district.",
+  },
   "login.misfiled": {
     message: "reading a login whose key names another district than its record",
     status: 422,
     retryable: false,
     remedy: "Have the sign-on gateway key each event by the district of the verified login, then resume the work.",
+  },
+  "login.pending": {
+    message: "changing a login that was not looked at yet",
+    status: 409,
+    retryable: true,
+    remedy: "Try again in a moment. If it stays, look at GET /health.",
+  },
+  "login.school": {
+    message: "checking the school that was chosen",
+    status: 422,
+    retryable: false,
+    remedy: "Choose one of the district's schools, by its NCES id of 12 digits, as text: leading zeros count.",
+  },
+  "login.unknown": {
+    message: "looking up the login",
+    status: 404,
+    retryable: false,
+    remedy: "Check the id: it is the one that POST /logins and `rollcall login` answer.",
+  },
+  "login.user-unknown": {
+    message: "looking up the users of a login",
+    status: 422,
+    retryable: false,
+    remedy: "Name users by their sourcedIds as the district's roster has them now.",
+  },
+  "person.unknown": {
+    message: "looking up the person",
+    status: 404,
+    retryable: false,
+    remedy: "Give a sourcedId of users.csv as delivered, or the id that `rollcall login` printed.",
   },
   "plan.none": {
     message: "looking up the open plan",
@@ -163,6 +256,25 @@ export const errorRegister = {
     remedy:
       "Run `node libs/adapters/registry/pin.ts`: a changed schema gets a new id, and its old form stays readable.",
   },
+  "request.invalid": {
+    message: "reading the request",
+    status: 400,
+    retryable: false,
+    remedy: "Correct what the message names; GET /openapi.json says what a request may hold.",
+  },
+  "roster.unappliable": {
+    message: "applying a changeset to the roster tables",
+    status: 500,
+    retryable: false,
+    remedy:
+      "A value was published that the tables do not take. Deliver the row corrected, then resume the district or rebuild it.",
+  },
+  "rosters.busy": {
+    message: "waiting for the district's rosters",
+    status: 409,
+    retryable: true,
+    remedy: "Another process is applying a changeset to the district. Give the command once more when it is done.",
+  },
   "sample.io": {
     message: "writing the sample",
     status: 500,
@@ -187,6 +299,30 @@ export const errorRegister = {
     retryable: false,
     remedy:
       "A district has one active source for now, because two would delete each other's rows. Deliver from the source it has.",
+  },
+  "token.exists": {
+    message: "making a token",
+    status: 409,
+    retryable: false,
+    remedy: "Choose another name: a name is used once, also after it was revoked.",
+  },
+  "token.forbidden": {
+    message: "checking what the token may do",
+    status: 403,
+    retryable: false,
+    remedy: "Use a token with the role and the districts that this needs; `rollcall token create` makes one.",
+  },
+  "token.invalid": {
+    message: "checking the token",
+    status: 401,
+    retryable: false,
+    remedy: "Send `Authorization: Bearer <token>` with a token that was made here and is not revoked.",
+  },
+  "token.unknown": {
+    message: "looking up the token",
+    status: 404,
+    retryable: false,
+    remedy: "List the tokens with `rollcall token list`.",
   },
   usage: {
     message: "understanding the command",

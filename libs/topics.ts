@@ -81,7 +81,7 @@ export const controlTopics = {
     records: ["rollcall.control.Notice"],
     holds: "something a person must know: severity, since when, remedy",
     kept: days(30),
-    writers: ["diff", "ingest-sftp", "ingest-api", "registration"],
+    writers: ["diff", "ingest-sftp", "ingest-api", "registration", "rosters"],
     readers: ["ops"],
   },
   logins: {

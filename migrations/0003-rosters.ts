@@ -62,7 +62,9 @@ export async function up(knex: Knex): Promise<void> {
       changeset bigint not null,
       applied_at timestamptz not null,
       -- the district's own day for which the published rosters are true
-      as_of date not null
+      as_of date not null,
+      -- changes with the district's state, policy and pilot: what is published was judged by these
+      standing text not null
     )`);
   await knex.raw(`
     create table teacher_rosters (
