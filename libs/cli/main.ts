@@ -6,6 +6,7 @@ import { endWhenOutputCloses } from "../runtime/output.ts";
 import { exitCodes, fail } from "./command.ts";
 import { demoVerb } from "./demo.ts";
 import { districtVerbs } from "./districts.ts";
+import { explainVerb } from "./explain.ts";
 import { planVerbs } from "./plans.ts";
 import { resumeVerb } from "./resume.ts";
 import { setVerbs } from "./sets.ts";
@@ -17,7 +18,15 @@ const program = new Command("rollcall")
   .description("OneRoster deliveries in, exact roster changes out.")
   .showHelpAfterError("(add --help for the arguments and an example)")
   .exitOverride();
-for (const verb of [upVerb(), ...setVerbs(), ...districtVerbs(), ...planVerbs(), resumeVerb(), demoVerb()])
+for (const verb of [
+  upVerb(),
+  ...setVerbs(),
+  ...districtVerbs(),
+  ...planVerbs(),
+  explainVerb(),
+  resumeVerb(),
+  demoVerb(),
+])
   program.addCommand(verb.exitOverride().showHelpAfterError("(add --help for the arguments and an example)"));
 
 try {
