@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runDiff } from "../../services/diff/service.ts";
 import { runRegistration } from "../../services/registration/service.ts";
 import { runIngest } from "../../services/ingest-sftp/service.ts";
+import { runRosters } from "../../services/rosters/service.ts";
 import { databaseFailure } from "../adapters/postgres/database.ts";
 import { AppError } from "../errors.ts";
 import type { Service } from "../runtime/run.ts";
@@ -27,6 +28,10 @@ export function services(system: System): readonly Service[] {
     {
       name: "diff",
       start: ({ signal, logger }) => runDiff({ ...system, logger }, { pollIntervalMs, stoppedPauseMs }, signal),
+    },
+    {
+      name: "rosters",
+      start: ({ signal, logger }) => runRosters({ ...system, logger }, { pollIntervalMs, stoppedPauseMs }, signal),
     },
     {
       name: "registration",
