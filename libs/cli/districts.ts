@@ -1,20 +1,35 @@
-// `rollcall district add|list|show|set`: the tenants and their policies.
+// `rollcall district add|list|show|set`: the tenants and their policies. Their states are in district-states.ts.
 
 import { readFile } from "node:fs/promises";
 
 import { Command } from "commander";
+import type { Knex } from "knex";
 
+import { type District, districtOf } from "../adapters/postgres/districts.ts";
+import { factChanged } from "../adapters/postgres/people.ts";
+import { lacksSignOn } from "../domain/district.ts";
 import { parseDistrictId } from "../domain/ids.ts";
 import { parsePolicy, type Policy } from "../domain/policy.ts";
 import { AppError } from "../errors.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
+import { type PilotTeacher, pilotTeachers, stateVerbs } from "./district-states.ts";
 import type { System } from "./system.ts";
 
-type DistrictView = { readonly id: string; readonly name: string; readonly state: string; readonly policy: Policy };
+type DistrictView = {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  /** ISO 8601, UTC. */
+  readonly stateSince: string;
+  /** Who brought it into its state; null for the state in which it began. */
+  readonly stateBy: string | null;
+  readonly pilotTeachers: readonly PilotTeacher[];
+  readonly policy: Policy;
+};
 
 export function districtVerbs(): readonly Command[] {
-  const district = new Command("district").description("the tenants: add, list, show, set");
+  const district = new Command("district").description("the tenants: add, list, show, set, pilot, release, leave");
   const about = {
     says: "add a district",
     example: "rollcall district add springfield --name 'Springfield Public Schools'",
@@ -34,6 +49,7 @@ export function districtVerbs(): readonly Command[] {
   })
     .option("--policy <file>", "a JSON file that replaces the whole policy")
     .action(set);
+  for (const verb of stateVerbs()) district.addCommand(verb);
   return [district];
 }
 
@@ -74,12 +90,17 @@ async function list(options: JsonOption): Promise<void> {
 async function show(id: string, options: JsonOption): Promise<void> {
   await withSystem(async (system) => {
     const district = await view(system, await knownDistrict(system, id));
-    await print(
-      options,
-      district,
-      `${district.id}: ${district.name}, ${district.state}\n${JSON.stringify(district.policy, null, 2)}`,
-    );
+    await print(options, district, shownText(district));
   });
+}
+
+function shownText({ id, name, state, stateSince, stateBy, pilotTeachers: teachers, policy }: DistrictView): string {
+  const by = stateBy === null ? "" : ` by ${stateBy}`;
+  const named = teachers.map(
+    ({ sourcedIds, namedBy, namedAt }) =>
+      `  teacher of the pilot: ${sourcedIds.join(", ")}, named ${namedAt} by ${namedBy}`,
+  );
+  return [`${id}: ${name}, ${state} since ${stateSince}${by}`, ...named, JSON.stringify(policy, null, 2)].join("\n");
 }
 
 async function set(
@@ -89,24 +110,48 @@ async function set(
 ): Promise<void> {
   await withSystem(async (system) => {
     const district = await knownDistrict(system, id);
-    const base: unknown =
-      options.policy === undefined ? (await view(system, district)).policy : await jsonOf(options.policy);
-    const policy = checked(settings.reduce((changed, setting) => withSetting(changed, setting), base));
-    await system
-      .sql("districts")
-      .where({ id: district })
-      .update({ policy: JSON.stringify(policy) });
+    const given = options.policy === undefined ? null : await jsonOf(options.policy);
+    await system.sql.transaction(async (tx) => {
+      await factChanged(tx, district);
+      const { state, policy: before } = await knownTo(tx, district);
+      const policy = checked(
+        settings.reduce<unknown>((changed, setting) => withSetting(changed, setting), given ?? before),
+      );
+      if (lacksSignOn(state, policy))
+        throw new AppError("config.invalid", {
+          message: `reading the policy: signOn.issuers may not be empty, for ${id} has left setup`,
+        });
+      await tx("districts")
+        .where({ id: district })
+        .update({ policy: JSON.stringify(policy), policy_changed_at: new Date(system.clock.now()) });
+    });
     await print(options, await view(system, district), `changed the policy of ${id}`);
   });
 }
 
 async function view(system: System, id: string): Promise<DistrictView> {
-  const row: DistrictView | undefined = await system
-    .sql("districts")
-    .where({ id })
-    .first("id", "name", "state", "policy");
-  if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${id}` });
-  return row;
+  const district = await knownTo(system.sql, id);
+  const { name, state, stateSince, policy } = district;
+  const last: { readonly by: string } | undefined = await system
+    .sql("district_states")
+    .where({ district: id })
+    .orderBy("number", "desc")
+    .first("changed_by as by");
+  return {
+    id: district.id,
+    name,
+    state,
+    stateSince: new Date(stateSince).toISOString(),
+    stateBy: last?.by ?? null,
+    pilotTeachers: await pilotTeachers(system.sql, id),
+    policy,
+  };
+}
+
+async function knownTo(sql: Knex, id: string): Promise<District> {
+  const district = await districtOf(sql, id);
+  if (district === null) throw new AppError("district.unknown", { message: `there is no district ${id}` });
+  return district;
 }
 
 async function print(options: JsonOption, district: DistrictView, text: string): Promise<void> {

@@ -22,6 +22,15 @@ export async function markRegistrationDue(sql: Knex, district: string): Promise<
   );
 }
 
+/**
+ * The first statement of whoever changes what a district is judged by, such as its state, its policy or its pilot: locks
+ * its row, and asks that every login be looked at again. The rosters compare what they were judged by themselves.
+ */
+export async function factChanged(sql: Knex.Transaction, district: string): Promise<void> {
+  await lockDistrict(sql, district);
+  await markRegistrationDue(sql, district);
+}
+
 /** Asks that the rosters of these persons be looked at again. */
 export async function markRosterDue(sql: Knex, district: string, persons: readonly string[]): Promise<void> {
   if (persons.length === 0) return;
