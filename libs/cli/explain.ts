@@ -46,7 +46,7 @@ export function explanationText(explanation: Explanation): string {
 }
 
 function gateLines(gate: ExplainedGate): readonly string[] {
-  const line = `  ${gate.isOpen ? "open  " : "closed"} ${gate.gate}${gate.isOpen ? "" : ` (${gate.reason})`}${placeText(gate)}`;
+  const line = `  ${gate.isOpen ? "open  " : "closed"} ${gate.gate}: ${gate.value}${gate.isOpen ? "" : ` (${gate.reason})`}${placeText(gate)}`;
   return gate.isOpen ? [line] : [line, `         ${gate.words}`];
 }
 

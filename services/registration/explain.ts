@@ -103,7 +103,8 @@ async function explainIn(sql: Knex.Transaction, district: JudgedDistrict, who: s
 function explainLogins(district: string, logins: readonly LoginRow[]): Explanation {
   const [login] = logins;
   const reason = reasonOf(login?.reason ?? "");
-  const gate: GateView = { gate: "match", reason, since: login?.since.getTime() ?? null, delivery: null, origin: null };
+  const since = login?.since.getTime() ?? null;
+  const gate: GateView = { gate: "match", reason, value: "nobody", since, delivery: null, origin: null };
   return {
     district,
     person: null,
@@ -119,7 +120,16 @@ function explainLogins(district: string, logins: readonly LoginRow[]): Explanati
 function loginGate(logins: readonly LoginRow[]): GateView {
   const [first] = logins;
   const since = first?.since.getTime() ?? null;
-  return { gate: "match", reason: first === undefined ? "login.none" : null, since, delivery: null, origin: null };
+  const reason = first === undefined ? "login.none" : null;
+  const value = logins.flatMap(({ evidence }) => evidence.kinds ?? []).join(", ");
+  return {
+    gate: "match",
+    reason,
+    value: value === "" ? "no login" : `by ${value}`,
+    since,
+    delivery: null,
+    origin: null,
+  };
 }
 
 function reasonOf(text: string): Reason {

@@ -42,28 +42,41 @@ const commonCount = gates.indexOf("account");
 
 /** The gates that are the same for every product. */
 function commonGates(facts: Facts): readonly GateView[] {
-  const views: GateView[] = [{ gate: "match", reason: null, ...newest(facts.logins) }];
-  const [first] = facts.users;
-  views.push({ gate: "roster", reason: first === undefined ? "roster.gone" : null, ...newest(facts.users) });
-  if (first === undefined) return views;
+  const views = [view("match", null, count(facts.logins.length, "login"), newest(facts.logins))];
+  const ids = facts.users.map(({ sourcedId }) => sourcedId).join(", ");
+  views.push(view("roster", ids === "" ? "roster.gone" : null, ids === "" ? "nobody" : ids, newest(facts.users)));
+  if (facts.users.length === 0) return views;
   const enabled = facts.users.filter((user) => user.enabled);
-  views.push({
-    gate: "user",
-    reason: enabled.length === 0 ? "user.disabled" : null,
-    ...newest(or(enabled, facts.users)),
-  });
-  if (enabled.length === 0) return views;
+  const isOff = enabled.length === 0;
+  views.push(view("user", isOff ? "user.disabled" : null, `enabledUser ${!isOff}`, newest(or(enabled, facts.users))));
+  if (isOff) return views;
   const roles = teacherRoles(enabled);
-  const isTeacher = roles.length > 0 || enabled.some((user) => user.teaches);
-  views.push({ gate: "role", reason: isTeacher ? null : "role.not-teacher", ...newest(or(roles, enabled)) });
   const allRoles = enabled.flatMap((user) => user.roles);
+  const isTeacher = roles.length > 0 || enabled.some((user) => user.teaches);
+  const held = distinct(allRoles.map(({ role }) => role)).join(", ");
+  views.push(
+    view("role", isTeacher ? null : "role.not-teacher", held === "" ? "no role" : held, newest(or(roles, enabled))),
+  );
   const isOutside = allRoles.length > 0 && !allRoles.some((role) => role.isInScope);
-  views.push({ gate: "scope", reason: isOutside ? "scope.outside" : null, ...facts.policyOrigin });
-  views.push({ gate: "district", reason: districtReason(facts), ...originOf(facts.district) });
+  const orgs = distinct(allRoles.map(({ orgId }) => orgId)).join(", ");
+  views.push(view("scope", isOutside ? "scope.outside" : null, orgs === "" ? "no org" : orgs, facts.policyOrigin));
+  views.push(view("district", districtReason(facts), facts.district.state, facts.district));
   const { startDate } = facts.policy;
   const isBefore = startDate !== null && facts.today < startDate;
-  views.push({ gate: "start", reason: isBefore ? "start.future" : null, ...facts.policyOrigin });
+  views.push(view("start", isBefore ? "start.future" : null, startDate ?? "no start date", facts.policyOrigin));
   return views;
+}
+
+function view(gate: Gate, reason: Reason | null, value: string, { since, delivery, origin }: Origin): GateView {
+  return { gate, reason, value, since, delivery, origin };
+}
+
+function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? "" : "s"}`;
+}
+
+function distinct(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts)].toSorted();
 }
 
 function districtReason({ district }: Facts): Reason | null {
@@ -95,9 +108,7 @@ function outcomeFor(product: string, facts: Facts): Outcome {
   if (active !== undefined) return byAccount(product, active);
   const [inactive] = accounts;
   if (inactive !== undefined)
-    return refusal(product, "account.inactive", [
-      { gate: "account", reason: "account.inactive", ...originOf(inactive) },
-    ]);
+    return refusal(product, "account.inactive", [view("account", "account.inactive", inactive.account, inactive)]);
   const before = gatesBeforeLicense(facts, product);
   const shut = before.find((gate) => gate.reason !== null)?.reason ?? null;
   if (shut !== null) return refusal(product, shut, before);
@@ -114,7 +125,7 @@ function byAccount(product: string, account: AccountFact): Outcome {
       account: account.account,
       license: null,
     },
-    views: [{ gate: "account", reason: null, ...originOf(account) }],
+    views: [view("account", null, account.account, account)],
   };
 }
 
@@ -124,19 +135,19 @@ function byLicense(product: string, facts: Facts, before: readonly GateView[]): 
   if (valid.length === 0) {
     const isFuture = licenses.some(({ validFrom }) => validFrom !== null && facts.today < validFrom);
     const reason = isFuture ? "license.future" : "license.expired";
-    return refusal(product, reason, [...before, { gate: "license", reason, ...newest(licenses) }]);
+    return refusal(product, reason, [...before, view("license", reason, idsOf(licenses), newest(licenses))]);
   }
-  const license: GateView = { gate: "license", reason: null, ...newest(valid) };
+  const license = view("license", null, idsOf(valid), newest(valid));
   const seated =
     valid.find(({ hasSeat }) => hasSeat) ?? valid.find(({ seatsLeft }) => seatsLeft === null || seatsLeft > 0);
   if (seated === undefined) {
-    const seat: GateView = { gate: "seat", reason: "seat.none", ...newest(valid) };
+    const seat = view("seat", "seat.none", "none is left", newest(valid));
     return refusal(product, "seat.none", [...before, license, seat]);
   }
   const grant = { product, status: "granted", reason: "open", basis: "license", account: null } as const;
   return {
     grant: { ...grant, license: seated.license },
-    views: [...before, license, { gate: "seat", reason: null, ...originOf(seated) }],
+    views: [...before, license, view("seat", null, `of ${seated.license}`, seated)],
   };
 }
 
@@ -164,7 +175,7 @@ function decisive(outcomes: readonly Outcome[], facts: Facts): readonly GateView
   const before = gatesBeforeLicense(facts, null);
   const isPassed = before.length === gatesBefore.length && before.every((gate) => gate.reason === null);
   if (!isPassed) return before;
-  return [...before, { gate: "license", reason: "license.none", ...always }];
+  return [...before, view("license", "license.none", "none", always)];
 }
 
 function progress({ grant }: Outcome): number {
@@ -176,23 +187,34 @@ const gatesBefore: readonly Gate[] = ["account", "attributes", "org"];
 /** Account, attributes and org, for a product to which no account is linked. `product` null: for none in particular. */
 function gatesBeforeLicense(facts: Facts, product: string | null): readonly GateView[] {
   const views: GateView[] = [];
-  const pass = (gate: Gate, reason: Reason | null, origin: Origin): boolean => {
-    views.push({ gate, reason, ...origin });
+  const pass = (gate: Gate, reason: Reason | null, about: Origin & { readonly value: string }): boolean => {
+    views.push(view(gate, reason, about.value, about));
     return reason === null;
   };
   const [possible] = facts.possibleAccounts.filter((account) => product === null || account.product === product);
   const isSimple = facts.policy.features.autoRegistration === "simple";
   const account = possible !== undefined ? "account.offer" : isSimple ? null : "account.none";
-  if (!pass("account", account, possible === undefined ? facts.policyOrigin : originOf(possible))) return views;
+  const found =
+    possible === undefined
+      ? { ...facts.policyOrigin, value: `none is linked; auto-registration ${facts.policy.features.autoRegistration}` }
+      : { ...possible, value: `${possible.account} is linked to nobody` };
+  if (!pass("account", account, found)) return views;
   const enabled = facts.users.filter((user) => user.enabled);
   if (teacherRoles(enabled).length === 0) {
     // Whoever teaches a class in another role may link an account, and is not registered without one.
-    if (enabled.some((user) => user.teaches)) pass("role", "role.not-teacher", newest(enabled));
+    if (enabled.some((user) => user.teaches))
+      pass("role", "role.not-teacher", { ...newest(enabled), value: "no role teacher" });
     return views;
   }
-  if (!pass("attributes", attributesReason(facts), newest([...enabled, ...facts.logins]))) return views;
+  const lacking = attributesReason(facts);
+  const attributes = lacking === null ? "first name, last name and email are there" : "not all are there";
+  if (!pass("attributes", lacking, { ...newest([...enabled, ...facts.logins]), value: attributes })) return views;
   const orgs = organisationsOf(facts);
-  pass("org", orgReason(orgs, facts), newest(teacherRoles(enabled)));
+  const identifiers = distinct(orgs.flatMap((org) => org.identifiers)).join(", ");
+  pass("org", orgReason(orgs, facts), {
+    ...newest(teacherRoles(enabled)),
+    value: identifiers === "" ? "no NCES id" : identifiers,
+  });
   return views;
 }
 
@@ -259,8 +281,8 @@ function teacherRoles(users: readonly UserFact[]): readonly UserFact["roles"][nu
   return users.flatMap((user) => user.roles.filter(({ role }) => role === "teacher"));
 }
 
-function originOf({ since, delivery, origin }: Origin): Origin {
-  return { since, delivery, origin };
+function idsOf(licenses: readonly LicenseFact[]): string {
+  return licenses.map(({ license }) => license).join(", ");
 }
 
 function or(list: readonly Origin[], other: readonly Origin[]): readonly Origin[] {
@@ -270,5 +292,5 @@ function or(list: readonly Origin[], other: readonly Origin[]): readonly Origin[
 /** Where the newest of the facts comes from. */
 function newest(facts: readonly Origin[]): Origin {
   const [first] = facts.toSorted((a, b) => (b.since ?? 0) - (a.since ?? 0));
-  return first === undefined ? always : originOf(first);
+  return first ?? always;
 }

@@ -76,8 +76,8 @@ export type Facts = {
   readonly licenses: readonly LicenseFact[];
 };
 
-/** One gate as it stands: `reason` null when it is open. */
-export type GateView = Origin & { readonly gate: Gate; readonly reason: Reason | null };
+/** One gate as it stands: `reason` null when it is open; `value` is what was found, in ids and words, never a person's data. */
+export type GateView = Origin & { readonly gate: Gate; readonly reason: Reason | null; readonly value: string };
 
 /** What the person is to one product. `takesSeat`: granted only together with a seat of that license. */
 export type Grant = {
