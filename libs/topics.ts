@@ -153,6 +153,14 @@ export const districtTopics = {
   },
 } as const satisfies Record<string, TopicDescription>;
 
+/** The kinds of topics that each district has. */
+export const districtTopicKinds = [
+  "entities",
+  "roster",
+  "registrations",
+  "teacherRosters",
+] as const satisfies readonly (keyof typeof districtTopics)[];
+
 /** The name of a district's own topic. */
 export function districtTopic(kind: keyof typeof districtTopics, district: DistrictId): string {
   return districtTopics[kind].name.replace("<district>", district);

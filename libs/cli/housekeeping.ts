@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { compact } from "../adapters/postgres/compact.ts";
 import { parseDistrictId } from "../domain/ids.ts";
-import { controlTopics, districtTopic, districtTopics, type TopicDescription } from "../topics.ts";
+import { controlTopics, districtTopic, districtTopicKinds, districtTopics, type TopicDescription } from "../topics.ts";
 import type { System } from "./system.ts";
 
 const firstMs = 60_000;
@@ -29,8 +29,7 @@ export async function tidyUp(system: System, signal: AbortSignal): Promise<void>
   for (const topic of Object.values(controlTopics)) await keep(system, topic.name, topic);
   for (const district of rows.flatMap(({ id }) => parseDistrictId(id) ?? [])) {
     if (signal.aborted) return;
-    await keep(system, districtTopic("entities", district), districtTopics.entities);
-    await keep(system, districtTopic("roster", district), districtTopics.roster);
+    for (const kind of districtTopicKinds) await keep(system, districtTopic(kind, district), districtTopics[kind]);
   }
   await system.inbox.prune(doneWorkMs);
 }
