@@ -324,6 +324,12 @@ export const errorRegister = {
     retryable: false,
     remedy: "List the tokens with `rollcall token list`.",
   },
+  "teacher.unknown": {
+    message: "looking up the teacher",
+    status: 404,
+    retryable: false,
+    remedy: "Give the sourcedId of a user as the district delivers it, or the id of a person.",
+  },
   usage: {
     message: "understanding the command",
     status: 400,

@@ -9,6 +9,7 @@ import { districtVerbs } from "./districts.ts";
 import { explainVerb } from "./explain.ts";
 import { planVerbs } from "./plans.ts";
 import { resumeVerb } from "./resume.ts";
+import { rosterVerbs } from "./rosters.ts";
 import { setVerbs } from "./sets.ts";
 import { upVerb } from "./up.ts";
 
@@ -25,6 +26,7 @@ for (const verb of [
   ...planVerbs(),
   explainVerb(),
   resumeVerb(),
+  ...rosterVerbs(),
   demoVerb(),
 ])
   program.addCommand(verb.exitOverride().showHelpAfterError("(add --help for the arguments and an example)"));

@@ -10,7 +10,7 @@ import { districtTopic, districtTopics } from "../../libs/topics.ts";
 import { fence, type HeldDistrict, type RostersContext } from "./context.ts";
 import { applyRange, valueOf } from "./fold.ts";
 import { rebuildHeld } from "./rebuild.ts";
-import { settle } from "./settle.ts";
+import { settle, tell } from "./settle.ts";
 
 /** Older ranges may have lost records to compaction: a day before the first can have. */
 const wholeForMs = districtTopics.roster.kept.minLagMs - 24 * 60 * 60 * 1000;
@@ -60,10 +60,11 @@ async function applied(
   const range = { topic: districtTopic("roster", district.id), generation, from, to };
   await context.log.createTopic(districtTopic("teacherRosters", district.id));
   try {
-    await context.log.transaction(async (tx) => {
+    const done = await context.log.transaction(async (tx) => {
       await applyRange(context, tx, { range, target: { district: district.id, tables: "live" } });
-      await settle(context, tx, { district, position: { generation, next: to, changeset: number }, workId });
+      return settle(context, tx, { district, position: { generation, next: to, changeset: number }, workId });
     });
+    tell(context, district, { changeset: number, ...done });
     return true;
   } catch (error) {
     if (error instanceof AppError && rangeGone.has(error.code)) return false;

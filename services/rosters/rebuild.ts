@@ -18,7 +18,7 @@ import { districtTopic } from "../../libs/topics.ts";
 import { type HeldDistrict, holdRosters, type RostersContext } from "./context.ts";
 import { applyRange, wholeRange } from "./fold.ts";
 import type { Published } from "./publish.ts";
-import { settle } from "./settle.ts";
+import { settle, tell } from "./settle.ts";
 
 const pollMs = 100;
 
@@ -65,7 +65,7 @@ export async function rebuildHeld(
     throw new AppError("log.unknown-topic", { message: `nothing was published for ${district.id} yet` });
   const { range, changeset } = whole;
   await context.log.createTopic(districtTopic("teacherRosters", district.id));
-  return context.log.transaction(async (tx) => {
+  const rebuilt = await context.log.transaction(async (tx) => {
     await createShadows(tx.sql);
     await applyRange(context, tx, { range, target: { district: district.id, tables: "shadow" } });
     const differences = await compareShadows(tx.sql, district.id);
@@ -74,4 +74,6 @@ export async function rebuildHeld(
     const position = { generation: range.generation, next: range.to, changeset };
     return { changeset, differences, ...(await settle(context, tx, { district, position, workId })) };
   });
+  if (!isDryRun) tell(context, district, rebuilt);
+  return rebuilt;
 }

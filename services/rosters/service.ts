@@ -25,7 +25,7 @@ import { AppError } from "../../libs/errors.ts";
 import { applyChangeset } from "./apply.ts";
 import { consumer, fence, type HeldDistrict, holdRosters, type RostersContext } from "./context.ts";
 import { publishFenced } from "./publish.ts";
-import { settle } from "./settle.ts";
+import { settle, tell } from "./settle.ts";
 
 const topics = [controlTopics.changesets.name];
 const personsPerDrain = 500;
@@ -155,7 +155,8 @@ async function renewDay(context: RostersContext, district: HeldDistrict): Promis
   const today = localDate(context.clock.now(), day.timeZone ?? defaultPolicy.timeZone);
   if (!day.isChanged && day.asOf === today) return false;
   await context.log.createTopic(districtTopic("teacherRosters", district.id));
-  await context.log.transaction((tx) => settle(context, tx, { district, position, workId: null }));
+  const done = await context.log.transaction((tx) => settle(context, tx, { district, position, workId: null }));
+  tell(context, district, { changeset: position.changeset, ...done });
   return true;
 }
 

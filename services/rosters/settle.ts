@@ -27,3 +27,12 @@ export async function settle(
   if (workId !== null) await context.inbox.finish(tx.sql, workId);
   return published;
 }
+
+/** Says, once it is committed, what became of it. */
+export function tell(
+  { logger }: Pick<RostersContext, "logger">,
+  district: HeldDistrict,
+  { changeset, published, withdrawn }: Published & { readonly changeset: number },
+): void {
+  logger.info({ district: district.id, changeset, published, withdrawn }, "rosters published");
+}

@@ -1,0 +1,125 @@
+// Verbs about what teachers see: `rollcall roster` shows it, `rollcall rebuild` makes the tables it comes from again.
+
+import { Command } from "commander";
+
+import { judgedBy, openDesk, rostersOf } from "../../services/rosters/publish.ts";
+import { rebuild, type Rebuilt } from "../../services/rosters/rebuild.ts";
+import { publishedOf } from "../adapters/postgres/roster-facts.ts";
+import type { DistrictId } from "../domain/ids.ts";
+import type { Roster } from "../domain/roster.ts";
+import { AppError } from "../errors.ts";
+import { knownDistrict } from "./changes.ts";
+import { answer, described, type JsonOption, withSystem } from "./command.ts";
+import type { System } from "./system.ts";
+
+const rebuildPatienceMs = 60_000;
+const personForm = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
+
+export function rosterVerbs(): readonly Command[] {
+  return [rosterVerb(), rebuildVerb()];
+}
+
+/** The published classes of one teacher. `person` null: nobody asked for this user's rosters yet. */
+export type TeacherView = {
+  readonly district: string;
+  readonly teacher: string;
+  readonly person: string | null;
+  readonly classes: readonly Roster[];
+};
+
+function rosterVerb(): Command {
+  return described(
+    new Command("roster").argument("<district>").argument("<teacher>", "sourcedId of a user, or the id of a person"),
+    {
+      says: "show what a teacher sees: classes with their students, course, school and terms",
+      example: "rollcall roster springfield t0000007",
+    },
+  ).action(async (id: string, teacher: string, options: JsonOption) => {
+    await withSystem(async (system) => {
+      const view = await teacherRoster(system, await knownDistrict(system, id), teacher);
+      await answer(options, { text: rosterText(view), json: view });
+    });
+  });
+}
+
+/**
+ * What is published for a teacher, as it is now.
+ * @param teacher sourcedId of a user, or the id of a person.
+ * @throws AppError `teacher.unknown` when there never was such a user or person.
+ */
+export async function teacherRoster(system: System, district: DistrictId, teacher: string): Promise<TeacherView> {
+  const person = await personNamed(system, district, teacher);
+  if (person === null) return { district, teacher, person, classes: [] };
+  const published = new Set((await publishedOf(system.sql, district, [person])).map(({ classId }) => classId));
+  const desk = await openDesk(system.sql, district, await judgedBy(system, system.sql, district));
+  const classes: Roster[] = [];
+  for await (const rosters of rostersOf(system.sql, desk, [person])) {
+    for (const { roster } of rosters) if (published.has(roster.class)) classes.push(roster);
+  }
+  return { district, teacher, person, classes };
+}
+
+/** @returns null for a user of the roster who is no person yet. */
+async function personNamed(system: System, district: DistrictId, teacher: string): Promise<string | null> {
+  const { sql } = system;
+  if (personForm.test(teacher)) {
+    const row: { readonly id: string } | undefined = await sql("persons").where({ district, id: teacher }).first("id");
+    if (row !== undefined) return row.id;
+  }
+  const user = { district, sourced_id: teacher };
+  const known: { readonly person: string } | undefined = await sql("person_users").where(user).first("person");
+  if (known !== undefined) return known.person;
+  if ((await sql("roster_users").where(user).first("sourced_id")) !== undefined) return null;
+  throw new AppError("teacher.unknown", { message: `there is no user or person ${teacher} in ${district}` });
+}
+
+function rosterText({ district, teacher, classes }: TeacherView): string {
+  if (classes.length === 0) return `${teacher} sees no classes\n  why:  rollcall explain ${district} ${teacher}`;
+  return classes.map(classText).join("\n");
+}
+
+function classText(roster: Roster): string {
+  const { course, school, terms, students } = roster;
+  const marks = [roster.primary ? "" : "not primary", roster.state === "archived" ? "archived" : ""].filter(
+    (mark) => mark !== "",
+  );
+  const names = students.map(({ sourcedId, givenName, familyName }) => `    ${familyName}, ${givenName}  ${sourcedId}`);
+  return [
+    `${roster.title}  ${roster.class}${marks.length === 0 ? "" : `  (${marks.join(", ")})`}`,
+    `  school: ${school === null ? "not delivered" : `${school.name}  ${school.sourcedId}`}`,
+    `  course: ${course === null ? "not delivered" : `${course.title}  ${course.sourcedId}`}`,
+    `  terms: ${terms.length === 0 ? "none known" : terms.map((term) => `${term.title} ${term.startDate} to ${term.endDate}`).join("; ")}`,
+    `  students: ${students.length}`,
+    ...names,
+  ].join("\n");
+}
+
+type RebuildFlags = JsonOption & { readonly dryRun?: boolean };
+
+function rebuildVerb(): Command {
+  return described(new Command("rebuild").argument("<district>"), {
+    says: "make a district's roster tables again from its topic, and publish what differs",
+    example: "rollcall rebuild springfield --dry-run",
+  })
+    .option("--dry-run", "only say how the tables differ from the topic")
+    .action(async (id: string, options: RebuildFlags) => {
+      const isDryRun = options.dryRun === true;
+      await withSystem(async (system) => {
+        const district = await knownDistrict(system, id);
+        const rebuilt = await rebuild(system, district, { isDryRun, patienceMs: rebuildPatienceMs });
+        await answer(options, { text: rebuiltText(rebuilt, isDryRun), json: { district, isDryRun, ...rebuilt } });
+      });
+    });
+}
+
+function rebuiltText({ changeset, differences, published, withdrawn }: Rebuilt, isDryRun: boolean): string {
+  const rows = differences.map(
+    ({ type, onlyLive, onlyTopic, differing }) =>
+      `  ${type}: ${onlyLive} only in the tables, ${onlyTopic} only on the topic, ${differing} differ`,
+  );
+  const head = `the topic up to changeset ${changeset} ${rows.length === 0 ? "is what the tables hold" : "differs from the tables"}`;
+  const end = isDryRun
+    ? "nothing was changed"
+    : `rebuilt; teachers' classes: ${published} published, ${withdrawn} withdrawn`;
+  return [head, ...rows, end].join("\n");
+}
