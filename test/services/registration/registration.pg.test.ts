@@ -2,9 +2,6 @@
 
 import t from "tap";
 
-import { identifierHash, markRegistrationDue } from "../../../libs/adapters/postgres/people.ts";
-import { identifiersOf } from "../../../libs/domain/identity.ts";
-import { defaultPolicy, type Policy } from "../../../libs/domain/policy.ts";
 import { topicRecords } from "../../support/pipeline.ts";
 import {
   issuer,
@@ -15,58 +12,7 @@ import {
   settleRegistration,
   signIn,
 } from "../../support/people.ts";
-import { addDistrict, freshSystem, type TestSystem } from "../../support/system.ts";
-
-const school = "060000100001";
-const policy: Partial<Policy> = {
-  ...defaultPolicy,
-  features: { autoRegistration: "simple" },
-  signOn: { issuers: [issuer], userIdTypes: [] },
-  emailDomains: ["oak.example"],
-};
-const place = { changeset: 1, changed_at: new Date(0), delivery: "oak.files.1", origin: "users.csv:2" };
-
-type Teacher = { readonly id: string; readonly email: string | null; readonly enabled?: boolean };
-
-/** Puts a teacher into the roster as the service of rosters does. */
-async function putTeacher(system: TestSystem, district: string, { id, email, enabled = true }: Teacher): Promise<void> {
-  await system.sql.transaction(async (trx) => {
-    await trx("roster_orgs")
-      .insert({ district, sourced_id: "o1", name: "Oak", org_type: "school", identifier: school, ...place })
-      .onConflict(["district", "sourced_id"])
-      .ignore();
-    const user = { enabled, username: id, user_ids: "[]", given_name: "G", family_name: "F", email, grades: [] };
-    await trx("roster_users")
-      .insert({ district, sourced_id: id, ...user, ...place })
-      .onConflict(["district", "sourced_id"])
-      .merge();
-    await trx("roster_roles")
-      .insert({
-        district,
-        sourced_id: `${id}-r`,
-        user_id: id,
-        role: "teacher",
-        role_type: "primary",
-        org_id: "o1",
-        ...place,
-      })
-      .onConflict(["district", "sourced_id"])
-      .ignore();
-    for (const { kind, value } of identifiersOf({ sourcedId: id, userIds: [], username: id, email }))
-      await trx("identifier_holders")
-        .insert({ district, kind, value_hash: identifierHash(kind, value), sourced_id: id })
-        .onConflict(["district", "kind", "value_hash", "sourced_id"])
-        .ignore();
-    await markRegistrationDue(trx, district);
-  });
-}
-
-async function freshPeople(t: Parameters<typeof freshSystem>[0]): Promise<TestSystem> {
-  const system = await freshSystem(t);
-  await addDistrict(system, "oak", policy);
-  await system.sql("districts").update({ state: "released" });
-  return system;
-}
+import { freshPeople, putTeacher, school } from "../../support/roster-rows.ts";
 
 t.test("A046 A110 a login without a roster waits, and becomes active by itself", async (t) => {
   const system = await freshPeople(t);
