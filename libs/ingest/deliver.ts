@@ -12,6 +12,7 @@ import type { Knex } from "knex";
 import type { Logger } from "pino";
 
 import { type DeliveredSet, openSet, type SetEntry } from "../adapters/oneroster/set-reader.ts";
+import { districtOf, storedPolicy } from "../adapters/postgres/districts.ts";
 import { checkLease, holdLease } from "../adapters/postgres/leases.ts";
 import type { Codec } from "../adapters/registry/codec.ts";
 import { recordCodec } from "../adapters/registry/record-codec.ts";
@@ -80,26 +81,33 @@ const columns = [
   "received_at",
 ];
 
-function deliveries(sql: Knex): Knex.QueryBuilder<object, DeliveryRow[]> {
+function deliveries(sql: Knex): Knex.QueryBuilder<object, StoredDelivery[]> {
   return sql("deliveries").select(...columns, sql.raw("as_of::text as as_of"));
+}
+
+type StoredDelivery = Omit<DeliveryRow, "policy"> & { readonly policy: unknown };
+
+/** It may have been received by an earlier version, whose policies had fewer fields. */
+function whole(row: StoredDelivery): DeliveryRow {
+  return { ...row, policy: storedPolicy(row.policy) };
 }
 
 /** @throws AppError `delivery.unknown`. */
 export async function findDelivery(sql: Knex, id: string): Promise<DeliveryRow> {
   const [row] = await deliveries(sql).where({ id });
   if (row === undefined) throw new AppError("delivery.unknown", { message: `there is no delivery ${id}` });
-  return row;
+  return whole(row);
 }
 
 /** Deliveries that were received and not yet read to their end, oldest first: all, or those of a source before one. */
-export function unreadDeliveries(
+export async function unreadDeliveries(
   sql: Knex,
   before?: { readonly district: DistrictId; readonly source: SourceId; readonly sequence: number },
 ): Promise<readonly DeliveryRow[]> {
   const query = deliveries(sql).where({ state: "received" }).orderBy(["received_at", "sequence"]);
-  if (before === undefined) return query;
+  if (before === undefined) return (await query).map(whole);
   const { district, source, sequence } = before;
-  return query.where({ district, source }).where("sequence", "<", sequence);
+  return (await query.where({ district, source }).where("sequence", "<", sequence)).map(whole);
 }
 
 /**
@@ -110,7 +118,9 @@ export async function receive(
   context: IngestContext,
   { district, source, path }: { readonly district: DistrictId; readonly source: SourceId; readonly path: string },
 ): Promise<DeliveryRow> {
-  const policy = await policyOf(context.sql, district);
+  const known = await districtOf(context.sql, district);
+  if (known === null) throw new AppError("district.unknown", { message: `there is no district ${district}` });
+  const { policy } = known;
   await refuseSecondSource(context.sql, district, source);
   const set = await openSet(path);
   try {
@@ -131,12 +141,6 @@ export async function receive(
   } finally {
     set.close();
   }
-}
-
-async function policyOf(sql: Knex, district: DistrictId): Promise<Policy> {
-  const row: { readonly policy: Policy } | undefined = await sql("districts").where({ id: district }).first("policy");
-  if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
-  return row.policy;
 }
 
 async function refuseSecondSource(sql: Knex, district: DistrictId, source: SourceId): Promise<void> {

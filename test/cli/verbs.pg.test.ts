@@ -36,7 +36,7 @@ void t.test("help lists the verbs, and the help of each shows what it takes and 
   const verbs = [...stdout.matchAll(/^ {2}(?<verb>[a-z]+) (?:\[|<| )/gmu)].map((match) => match.groups?.["verb"] ?? "");
   for (const verb of ["up", "validate", "deliver", "plan", "approve", "reject", "changes", "report", "sample", "demo"])
     t.ok(verbs.includes(verb), verb);
-  const districtVerbs = ["add", "list", "show", "set"].map((verb) => ["district", verb]);
+  const districtVerbs = ["add", "list", "show", "set", "pilot", "release", "leave"].map((verb) => ["district", verb]);
   const paths = [
     ...verbs.filter((verb) => verb !== "district" && verb !== "help").map((verb) => [verb]),
     ...districtVerbs,

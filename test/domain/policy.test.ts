@@ -13,6 +13,55 @@ void t.test("what is left out has its default", (t) => {
   t.end();
 });
 
+void t.test("lists are lists or texts with commas, and domains are kept in lower case", (t) => {
+  const parsed = parsePolicy({
+    signOn: { issuers: ["https://id.oak.example"], userIdTypes: "LDAP, SIS" },
+    emailDomains: "Oak.Example,elm.example",
+    orgScope: ["o1", "o1"],
+    rosters: "eager",
+    startDate: "2026-09-01",
+    classWindow: { leadDays: 3 },
+    ncesDistrictIds: ["0612340"],
+  });
+  t.strictSame(parsed, {
+    outcome: "policy",
+    policy: {
+      ...defaultPolicy,
+      signOn: { issuers: ["https://id.oak.example"], userIdTypes: ["LDAP", "SIS"] },
+      emailDomains: ["oak.example", "elm.example"],
+      orgScope: ["o1"],
+      rosters: "eager",
+      startDate: "2026-09-01",
+      classWindow: { leadDays: 3, trailDays: 14 },
+      ncesDistrictIds: ["0612340"],
+    },
+  });
+  t.match(parsePolicy({ startDate: null }), { policy: { startDate: null } });
+  t.end();
+});
+
+void t.test("what a policy says of people and days is refused where it cannot be meant", (t) => {
+  const cases: readonly (readonly [object, RegExp])[] = [
+    [{ signOn: { issuers: [1] } }, /signOn\.issuers/u],
+    [{ signOn: { issuer: "https://id.oak.example" } }, /issuer/u],
+    [{ emailDomains: ["ann@oak.example"] }, /emailDomains/u],
+    [{ emailDomains: ["oak"] }, /emailDomains/u],
+    [{ orgScope: {} }, /orgScope/u],
+    [{ rosters: "always" }, /lazy or eager/u],
+    [{ startDate: "01/09/2026" }, /startDate/u],
+    [{ startDate: "2026-02-30" }, /startDate/u],
+    [{ classWindow: { leadDays: 1.5 } }, /leadDays must be a whole number/u],
+    [{ classWindow: { trailDays: -1 } }, /trailDays/u],
+    [{ ncesDistrictIds: ["612340"] }, /leading zero/u],
+    [{ ncesDistrictIds: ["061234001234"] }, /7 digits/u],
+  ];
+  for (const [policy, fault] of cases) {
+    const parsed = parsePolicy(policy);
+    t.match(parsed, { outcome: "faults", faults: [fault] }, JSON.stringify(policy));
+  }
+  t.end();
+});
+
 void t.test("all faults are told at once, each with its field", (t) => {
   const parsed = parsePolicy({
     manifestOptional: "yes",
