@@ -1,0 +1,59 @@
+// GET /health: whether the database answers and what has stopped, in ids alone, because it asks for no token.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { FastifyInstance } from "fastify";
+
+import type { OpsContext } from "./context.ts";
+import { answer, list, route } from "./schemas.ts";
+
+const answerLimitMs = 2000;
+
+type Stopped = { readonly district: string | null; readonly consumer: string; readonly reason: string };
+
+const health = answer({
+  status: { type: "string", enum: ["ok", "degraded", "down"], description: "degraded: a district has stopped." },
+  log: { type: "string", description: "Which log this runs on." },
+  database: { type: "string", enum: ["ok", "unreachable"] },
+  services: list({ type: "string" }, { description: "Services of the process that answers." }),
+  stopped: list(
+    answer({
+      district: { type: ["string", "null"] },
+      consumer: { type: "string" },
+      reason: { type: "string", description: "Code of an error." },
+    }),
+    { description: "Work that waits for a person." },
+  ),
+});
+
+export function healthRoutes(app: FastifyInstance, context: OpsContext): void {
+  const schema = route({ summary: "Whether the system works", status: 200, answers: health });
+  app.get("/health", { schema: { ...schema, response: { 200: health, 503: health } } }, async (_request, reply) => {
+    const stopped = await stoppedWork(context);
+    const about = { log: context.log.description, services: context.serviceNames };
+    if (stopped === null)
+      return reply.code(503).send({ status: "down", ...about, database: "unreachable", stopped: [] });
+    const status = stopped.length === 0 ? "ok" : "degraded";
+    return { status, ...about, database: "ok", stopped };
+  });
+}
+
+/** Work that has stopped; null when the database does not answer in time. */
+async function stoppedWork({ sql, logger }: OpsContext): Promise<readonly Stopped[] | null> {
+  const asked = sql("work")
+    .where({ state: "stopped" })
+    .orderBy("id")
+    .limit(1000)
+    .select("district", "consumer", "reason")
+    .then((rows: readonly Stopped[]) => rows.map((row) => ({ ...row, reason: codeOf(row.reason) })))
+    .catch((error: unknown) => {
+      logger.warn({ err: error }, "the database does not answer");
+      return null;
+    });
+  return Promise.race([asked, sleep(answerLimitMs, null, { ref: false })]);
+}
+
+/** A reason begins with the code of its error; what follows may name places. */
+function codeOf(reason: string): string {
+  return /^[a-z]+(?:\.[a-z-]+)?/u.exec(reason)?.[0] ?? "stopped";
+}
