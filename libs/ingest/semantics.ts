@@ -1,11 +1,16 @@
-// What rows of different files say together: roles of users, primary teachers, agents, dates.
+// What rows of different files say together, and what they say beside the district's policy: roles of users, primary
+// teachers, agents, dates, NCES ids, domains of email addresses.
 // It keeps true that each check needs a few numbers per key, and that none of them refuses a row: they are told.
 
 import { unreachable } from "../domain/assert.ts";
+import { isVerified, normalName } from "../domain/identity.ts";
 import { grown, KeyTable, lengthFor } from "../domain/key-table.ts";
+import { isShortNcesId, isWholeNcesId } from "../domain/nces.ts";
 import type { Enrollment } from "../domain/oneroster/enrollment.ts";
 import type { Entity } from "../domain/oneroster/entities.ts";
+import type { Org } from "../domain/oneroster/org.ts";
 import type { Role } from "../domain/oneroster/role.ts";
+import type { Policy } from "../domain/policy.ts";
 import type { Column, FileFindings } from "./finding-log.ts";
 import type { ReferenceCheck } from "./references.ts";
 import { idFingerprint, mark, type TypeState } from "./type-state.ts";
@@ -33,8 +38,11 @@ export class Semantics {
   readonly #pair = new Uint32Array(4);
   readonly #second = new Uint32Array(4);
 
-  constructor(states: States) {
+  readonly #policy: Pick<Policy, "features" | "emailDomains">;
+
+  constructor(states: States, policy: Pick<Policy, "features" | "emailDomains">) {
     this.#states = states;
+    this.#policy = policy;
   }
 
   /** Of a row that was accepted, with references checked and marks set. */
@@ -45,6 +53,7 @@ export class Semantics {
         return;
       case "user":
         this.#primaryOrg(entity.primaryOrgSourcedId, entry, line, file);
+        this.#emailDomain(entity.email, line, file);
         if (entity.agentSourcedIds.includes(entity.sourcedId)) {
           file.findings.add("sem.agent_self", line, file.columns.get("agentsourcedids") ?? null);
         }
@@ -63,6 +72,8 @@ export class Semantics {
         }
         return;
       case "org":
+        this.#ncesId(entity, line, file);
+        return;
       case "course":
       case "class":
       case "resource":
@@ -85,6 +96,21 @@ export class Semantics {
         users.add("sem.primary_org", line, primaryOrg);
       }
     }
+  }
+
+  /** Schools without an NCES id (A090). One that has lost a digit is told by itself. */
+  #ncesId({ orgType, identifier }: Org, line: number, file: CheckedFile): void {
+    if (this.#policy.features.autoRegistration === "off" || orgType !== "school") return;
+    const id = identifier ?? "";
+    if (id.length < 11 || !(isWholeNcesId(id) || isShortNcesId(id)))
+      file.findings.add("org.nces_missing", line, file.columns.get("identifier") ?? null);
+  }
+
+  /** Addresses outside the domains that are known to be the district's (C025, C026). */
+  #emailDomain(email: string | null, line: number, file: CheckedFile): void {
+    const { emailDomains } = this.#policy;
+    if (email === null || emailDomains.length === 0 || isVerified(normalName(email), emailDomains)) return;
+    file.findings.add("user.email_domain", line, file.columns.get("email") ?? null);
   }
 
   #primaryOrg(id: string | null, entry: number, line: number, file: CheckedFile): void {

@@ -52,11 +52,8 @@ export class SetJudge {
 
   constructor(options: SetJudgeOptions) {
     this.#options = options;
-    this.#semantics = new Semantics({
-      user: this.#state("user"),
-      class: this.#state("class"),
-      org: this.#state("org"),
-    });
+    const states = { user: this.#state("user"), class: this.#state("class"), org: this.#state("org") };
+    this.#semantics = new Semantics(states, options.policy);
   }
 
   /** Reads one file to its end. */

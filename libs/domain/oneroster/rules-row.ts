@@ -14,6 +14,12 @@ export const rowRules = {
     message: "The identifier has one digit less than an NCES id: a leading zero seems lost. It is kept as it is.",
     remedy: "Export the identifier as text, with its leading zeros.",
   },
+  "org.nces_missing": {
+    severity: "note",
+    section: null,
+    message: "The identifier of the school is no NCES id, by which automatic registration finds its licenses.",
+    remedy: "Write the school's NCES id of 12 digits into identifier.",
+  },
   "ref.duplicate_id": {
     severity: "error",
     section: files,
@@ -265,5 +271,11 @@ export const rowRules = {
     section: files,
     message: "The user has no row in roles.csv.",
     remedy: "Give each user at least one role.",
+  },
+  "user.email_domain": {
+    severity: "warning",
+    section: null,
+    message: "The email address is in no domain that the district's policy knows, so nobody is recognised by it.",
+    remedy: "Correct the address, or add its domain to emailDomains once the district has shown that it owns it.",
   },
 } as const satisfies Readonly<Record<string, RuleEntry>>;
