@@ -229,7 +229,8 @@ export const errorRegister = {
     message: "looking up the person",
     status: 404,
     retryable: false,
-    remedy: "Give a sourcedId of users.csv as delivered, or the id that `rollcall login` printed.",
+    remedy:
+      "Give the sourcedId of a user as the district delivers it, a person id, or the id that `rollcall login` printed.",
   },
   "plan.none": {
     message: "looking up the open plan",
@@ -323,12 +324,6 @@ export const errorRegister = {
     status: 404,
     retryable: false,
     remedy: "List the tokens with `rollcall token list`.",
-  },
-  "teacher.unknown": {
-    message: "looking up the teacher",
-    status: 404,
-    retryable: false,
-    remedy: "Give the sourcedId of a user as the district delivers it, or the id of a person.",
   },
   usage: {
     message: "understanding the command",

@@ -23,7 +23,7 @@ const usageCodes: ReadonlySet<string> = new Set([
   "district.unknown",
   "delivery.unknown",
   "plan.none",
-  "teacher.unknown",
+  "person.unknown",
 ]);
 
 /** Prints an answer and sets the exit code of the process. */

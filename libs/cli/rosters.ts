@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { judgedBy, openDesk, rostersOf } from "../../services/rosters/publish.ts";
 import { rebuild, type Rebuilt } from "../../services/rosters/rebuild.ts";
 import { publishedOf } from "../adapters/postgres/roster-facts.ts";
+import { personNamed } from "../adapters/postgres/people.ts";
 import type { DistrictId } from "../domain/ids.ts";
 import type { Roster } from "../domain/roster.ts";
 import { AppError } from "../errors.ts";
@@ -13,7 +14,6 @@ import { answer, described, type JsonOption, withSystem } from "./command.ts";
 import type { System } from "./system.ts";
 
 const rebuildPatienceMs = 60_000;
-const personForm = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
 
 export function rosterVerbs(): readonly Command[] {
   return [rosterVerb(), rebuildVerb()];
@@ -45,10 +45,13 @@ function rosterVerb(): Command {
 /**
  * What is published for a teacher, as it is now.
  * @param teacher sourcedId of a user, or the id of a person.
- * @throws AppError `teacher.unknown` when there never was such a user or person.
+ * @throws AppError `person.unknown` when there never was such a user or person.
  */
 export async function teacherRoster(system: System, district: DistrictId, teacher: string): Promise<TeacherView> {
-  const person = await personNamed(system, district, teacher);
+  const named = await personNamed(system.sql, district, teacher);
+  if (named === null)
+    throw new AppError("person.unknown", { message: `nobody in ${district} has this sourcedId or person id` });
+  const { person } = named;
   if (person === null) return { district, teacher, person, classes: [] };
   const published = new Set((await publishedOf(system.sql, district, [person])).map(({ classId }) => classId));
   const desk = await openDesk(system.sql, district, await judgedBy(system, system.sql, district));
@@ -57,20 +60,6 @@ export async function teacherRoster(system: System, district: DistrictId, teache
     for (const { roster } of rosters) if (published.has(roster.class)) classes.push(roster);
   }
   return { district, teacher, person, classes };
-}
-
-/** @returns null for a user of the roster who is no person yet. */
-async function personNamed(system: System, district: DistrictId, teacher: string): Promise<string | null> {
-  const { sql } = system;
-  if (personForm.test(teacher)) {
-    const row: { readonly id: string } | undefined = await sql("persons").where({ district, id: teacher }).first("id");
-    if (row !== undefined) return row.id;
-  }
-  const user = { district, sourced_id: teacher };
-  const known: { readonly person: string } | undefined = await sql("person_users").where(user).first("person");
-  if (known !== undefined) return known.person;
-  if ((await sql("roster_users").where(user).first("sourced_id")) !== undefined) return null;
-  throw new AppError("teacher.unknown", { message: `there is no user or person ${teacher} in ${district}` });
 }
 
 function rosterText({ district, teacher, classes }: TeacherView): string {

@@ -4,7 +4,7 @@
 import type { Knex } from "knex";
 
 import { factsOf, type JudgedDistrict } from "../../libs/adapters/postgres/person-facts.ts";
-import { personsOf } from "../../libs/adapters/postgres/people.ts";
+import { personNamed, personsOf } from "../../libs/adapters/postgres/people.ts";
 import { teachingOf } from "../../libs/adapters/postgres/teaching.ts";
 import { type ClassReason, classReason, classReasons } from "../../libs/domain/registration/class-reasons.ts";
 import { standing } from "../../libs/domain/registration/decide.ts";
@@ -159,7 +159,7 @@ async function findPerson(sql: Knex.Transaction, district: string, who: string):
     .whereRaw("id::text = ?", [who])
     .first(columns);
   if (login?.person === null) return { person: null, isKnown: false, logins: [login] };
-  const person = login === undefined ? await personNamed(sql, district, who) : { id: login.person, isKnown: true };
+  const person = login === undefined ? await personFor(sql, district, who) : { id: login.person, isKnown: true };
   if (person === null) return null;
   const logins: readonly LoginRow[] = await sql("logins")
     .where({ district, person: person.id })
@@ -168,22 +168,16 @@ async function findPerson(sql: Knex.Transaction, district: string, who: string):
   return { person: person.id, isKnown: person.isKnown, logins };
 }
 
-async function personNamed(
+/** A user who is nobody's yet becomes a person for as long as this transaction. */
+async function personFor(
   sql: Knex.Transaction,
   district: string,
   who: string,
 ): Promise<{ readonly id: string; readonly isKnown: boolean } | null> {
-  const row: { readonly id: string } | undefined = await sql("persons")
-    .where({ district })
-    .whereRaw("id::text = ?", [who])
-    .first("id");
-  if (row !== undefined) return { id: row.id, isKnown: true };
-  const known: { readonly person: string } | undefined = await sql("person_users")
-    .where({ district, sourced_id: who })
-    .first("person");
-  if (known !== undefined) return { id: known.person, isKnown: true };
-  const user: unknown = await sql("roster_users").where({ district, sourced_id: who }).first("sourced_id");
-  const made = user === undefined ? undefined : (await personsOf(sql, district, [who])).get(who);
+  const named = await personNamed(sql, district, who);
+  if (named === null) return null;
+  if (named.person !== null) return { id: named.person, isKnown: true };
+  const made = (await personsOf(sql, district, [who])).get(who);
   return made === undefined ? null : { id: made, isKnown: false };
 }
 

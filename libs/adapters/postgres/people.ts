@@ -63,6 +63,25 @@ export async function personsOf(
   return new Map(rows.map((row) => [row.sourced_id, row.person]));
 }
 
+/**
+ * Whom a text names: a person by id, or a user by sourcedId.
+ * @returns `person` null for a user of the roster who is nobody's yet; null when nobody is called so.
+ */
+export async function personNamed(
+  sql: Knex,
+  district: string,
+  who: string,
+): Promise<{ readonly person: string | null } | null> {
+  const { rows } = await sql.raw<{ readonly rows: readonly { readonly person: string | null }[] }>(
+    `select id as person from persons where district = :district and cast(id as text) = :who
+     union all select person from person_users where district = :district and sourced_id = :who
+     union all select null from roster_users where district = :district and sourced_id = :who
+     limit 1`,
+    { district, who },
+  );
+  return rows[0] ?? null;
+}
+
 /** The id of a login: the same for the same district, issuer and subject, and telling nothing of them. */
 export function loginId({ district, issuer, subject }: LoginName): string {
   return uuidOf(JSON.stringify(["login", district, issuer, subject]));
