@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { beforeStart } from "../domain/diff/plan.ts";
 import type { DistrictId } from "../domain/ids.ts";
 import type { Count, PlanPart } from "../records.ts";
 import { waitsForDecision, watchStops } from "./stops.ts";
@@ -83,6 +84,8 @@ export async function outcomeOf(
     const planned: Planned | undefined = await system
       .sql("plans")
       .where({ district, delivery })
+      // What waited for the start date is planned once more.
+      .orderBy("version", "desc")
       .first("version", "verdict", "state", "parts");
     if (planned !== undefined && isPassedOver(planned))
       return {
@@ -172,6 +175,12 @@ function heldTypes({ held, parts }: Pick<PlanView, "held" | "parts">): readonly 
 
 function remedyLines(plan: PlanView): readonly string[] {
   if (heldTypes(plan).length === 0) return ["nothing of it waits for a decision"];
+  if (plan.cause === beforeStart)
+    return [
+      `held since ${plan.since}`,
+      "  it goes out by itself on the district's start date, startDate of its policy",
+      `  to keep it back:   rollcall reject ${plan.district} ${plan.version}`,
+    ];
   const cause = plan.cause === null ? "" : ` --cause ${plan.cause}`;
   return [
     `held since ${plan.since}`,

@@ -11,10 +11,10 @@ import { createHash } from "node:crypto";
 
 import { action, declared, desired, exception, hold, type Image, published } from "../../libs/domain/diff/image.ts";
 import {
+  beforeStart,
   type DeliveredTypes,
   exceptionMatches,
   holdParents,
-  judge,
   matchException,
   type StoredException,
   type Verdict,
@@ -45,12 +45,13 @@ import {
   insertChangeset,
   insertPlan,
   lastRangeEnd,
-  limitsOf,
   nextNumber,
   openPlan,
   type PlanRow,
+  policyOf,
   setPlanState,
 } from "./store.ts";
+import { judgeToday } from "./start.ts";
 
 /** Compares a delivery with what is published now; this process is the roster's only writer, so it stays so. */
 export async function compareNow(
@@ -156,7 +157,8 @@ export async function begin(
     readonly comparison: Comparison;
     readonly delivery: Delivery;
     readonly deliveryRecord: Buffer;
-    readonly workId: number;
+    /** The work item that is done by this; null for a plan whose day has come. */
+    readonly workId: number | null;
     readonly approval: Approval | null;
   },
 ): Promise<Begun> {
@@ -168,8 +170,8 @@ export async function begin(
     release: released,
     keepWaiting: false,
   });
-  const { limits, policy } = await limitsOf(context.sql, district.id);
-  const cause = judge(comparison.image, limits, approval?.cause ?? null);
+  const policy = await policyOf(context.sql, district.id);
+  const cause = judgeToday(context, comparison.image, { policy, approvedCause: approval?.cause ?? null });
   if (approval !== null && cause !== null) return { changeset: null, cause };
   if (cause === null) holdParents(comparison.image, comparison.before);
   const parts = summarise(comparison.image, cause);
@@ -185,7 +187,7 @@ export async function begin(
     const since = new Date(context.clock.now());
     const rows = heldNow(comparison);
     await putExceptions(tx.sql, { district: district.id, plan: version, since, by: null, rows });
-    await context.inbox.finish(tx.sql, job.workId);
+    if (job.workId !== null) await context.inbox.finish(tx.sql, job.workId);
     if (cause !== null) return { changeset: null, cause };
     const changeset = await beginChangeset(context, tx, { district, delivery: job.delivery, version, parts });
     const policyHash = createHash("sha256").update(JSON.stringify(policy)).digest("hex");
@@ -325,7 +327,7 @@ function heldNotice(context: DiffContext, plan: Plan): { readonly key: string; r
     code: "plan.held",
     severity: "warning",
     message: `plan ${plan.version} of ${plan.delivery} holds ${held} changes${plan.cause === null ? "" : `: ${plan.cause}`}`,
-    remedy: `Look at it with \`rollcall plan ${plan.district}\`, then approve or reject it.`,
+    remedy: `Look at it with \`rollcall plan ${plan.district}\`${plan.cause === beforeStart ? "; it goes out on the start date" : ", then approve or reject it"}.`,
     since: plan.since,
     at: plan.at,
   });

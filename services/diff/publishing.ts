@@ -24,6 +24,7 @@ import {
   publishChangeset,
   recordDecision,
 } from "./store.ts";
+import { refusalBeforeStart } from "./start.ts";
 
 /** An item of the inbox. */
 type Item<T> = { readonly workId: number; readonly record: T };
@@ -38,9 +39,24 @@ export async function workOnDelivery(
   const { source, sequence } = delivery;
   if (sequence < (await newestSequence(context.sql, { district: district.id, source })))
     return passOver(context, district, { delivery, deliveryRecord, workId });
+  await planAndPublish(context, district, { delivery, deliveryRecord, workId });
+}
+
+/** Plans once more what waited for the district's first day, by the limits of now, and publishes what is not held. */
+export async function workOnStart(context: DiffContext, district: HeldDistrict, waited: PlanRow): Promise<void> {
+  const { deliveryRecord } = waited;
+  await planAndPublish(context, district, { delivery: deliveryOf(context, waited), deliveryRecord, workId: null });
+}
+
+async function planAndPublish(
+  context: DiffContext,
+  district: HeldDistrict,
+  job: { readonly delivery: Delivery; readonly deliveryRecord: Buffer; readonly workId: number | null },
+): Promise<void> {
+  const { delivery } = job;
   const comparison = await compareNow(context, district, delivery);
   try {
-    const begun = await begin(context, district, { comparison, delivery, deliveryRecord, workId, approval: null });
+    const begun = await begin(context, district, { ...job, comparison, approval: null });
     const { changeset } = begun;
     if (changeset !== null) await publish(context, district, { comparison, delivery, changeset });
   } finally {
@@ -181,9 +197,10 @@ export async function workOnDecision(
   { workId, record: decision, newerDelivery }: Item<Decision> & { readonly newerDelivery: boolean },
 ): Promise<void> {
   const plan = await planOfVersion(context.sql, district.id, decision.version);
+  const early = decision.verdict === "approve" ? await refusalBeforeStart(context, district.id) : null;
   const refusal = newerDelivery
     ? "a newer delivery waits to be planned: look at the plan again"
-    : refusalOf(plan, decision);
+    : (early ?? refusalOf(plan, decision));
   if (plan === null || refusal !== null) {
     await refuse(context, district, { workId, decision, refusal });
     return;

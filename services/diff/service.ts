@@ -12,10 +12,11 @@ import { AppError } from "../../libs/errors.ts";
 import type { Delivery } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import { type DiffContext, fence, type HeldDistrict, topicsOf } from "./context.ts";
-import { finishBegun, workOnDecision, workOnDelivery } from "./publishing.ts";
+import { finishBegun, workOnDecision, workOnDelivery, workOnStart } from "./publishing.ts";
 import { consumer, nextItem, type QueuedItem, supersedingDeliveryWaits } from "./queue.ts";
 import { requestRefill, stopWork, takeRefills } from "./refills.ts";
-import { begunChangeset, planOfVersion } from "./store.ts";
+import { startedDistricts, startedPlan } from "./start.ts";
+import { begunChangeset, type PlanRow, planOfVersion } from "./store.ts";
 
 const topics = [controlTopics.deliveries.name, controlTopics.decisions.name];
 const leaseMs = 15_000;
@@ -59,8 +60,9 @@ async function districtsWithWork(context: DiffContext): Promise<readonly Distric
     .where({ consumer, topic: controlTopics.deliveries.name, state: "waiting" })
     .distinct("district");
   const waiting = await context.inbox.waitingDistricts(consumer);
-  const names = new Set([...begun.map((row) => row.district), ...waiting, ...refilled.map((row) => row.district)]);
-  return [...names].flatMap((name) => parseDistrictId(name) ?? []);
+  const started = await startedDistricts(context);
+  const names = [...begun.map((row) => row.district), ...waiting, ...refilled.map((row) => row.district), ...started];
+  return [...new Set(names)].flatMap((name) => parseDistrictId(name) ?? []);
 }
 
 /** What a holder meets whose lease has gone to someone else. */
@@ -76,12 +78,11 @@ async function workOnDistrict(context: DiffContext, district: DistrictId, signal
   try {
     await takeRefills(context, { id: district, lease: held.lease });
     // Opening a writer leaves a record: not for a district whose next work is stopped.
-    const canWork = (await nextItem(context, district)) !== null;
-    if (!canWork && (await begunChangeset(context.sql, district)) === null) return "idle";
+    if (!(await hasWork(context, district))) return "idle";
     await context.log.createTopic(roster);
     const writer = await context.log.openWriter(roster, held.lease);
     const place: HeldDistrict = { id: district, lease: held.lease, writer, topics: topicsOf(district) };
-    if (!(await finishWhatWasBegun(context, place))) return "stopped";
+    if (!(await finishWhatWasBegun(context, place)) || !(await planWhatStarted(context, place))) return "stopped";
     let outcome: Outcome = "idle";
     while (!signal.aborted && !held.signal.aborted) {
       const next = await nextItem(context, district);
@@ -99,14 +100,36 @@ async function workOnDistrict(context: DiffContext, district: DistrictId, signal
   }
 }
 
+async function hasWork(context: DiffContext, district: DistrictId): Promise<boolean> {
+  return (
+    (await nextItem(context, district)) !== null ||
+    (await begunChangeset(context.sql, district)) !== null ||
+    (await startedPlan(context, district)) !== null
+  );
+}
+
 async function finishWhatWasBegun(context: DiffContext, district: HeldDistrict): Promise<boolean> {
+  const changeset = await begunChangeset(context.sql, district.id);
+  const plan = changeset === null ? null : await planOfVersion(context.sql, district.id, changeset.plan);
+  return succeeds(context, district, { plan, work: () => finishBegun(context, district) });
+}
+
+async function planWhatStarted(context: DiffContext, district: HeldDistrict): Promise<boolean> {
+  const plan = await startedPlan(context, district.id);
+  return plan === null || succeeds(context, district, { plan, work: () => workOnStart(context, district, plan) });
+}
+
+/** Does work that belongs to no item. @returns false when it cannot be done now, which people or the ingest are told. */
+async function succeeds(
+  context: DiffContext,
+  district: HeldDistrict,
+  { plan, work }: { readonly plan: PlanRow | null; readonly work: () => Promise<void> },
+): Promise<boolean> {
   try {
-    await finishBegun(context, district);
+    await work();
     return true;
   } catch (error) {
     if (!(error instanceof AppError) || passes(error)) throw error;
-    const changeset = await begunChangeset(context.sql, district.id);
-    const plan = changeset === null ? null : await planOfVersion(context.sql, district.id, changeset.plan);
     if (error.code === "delivery.range-unusable" && plan !== null) {
       const delivery = context.records.decode("rollcall.control.Delivery", plan.deliveryRecord);
       await requestRefill(context, district, { delivery, workId: null, error });

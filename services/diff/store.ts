@@ -3,7 +3,9 @@
 
 import type { Knex } from "knex";
 
-import type { Limits, Verdict } from "../../libs/domain/diff/plan.ts";
+import { districtOf } from "../../libs/adapters/postgres/districts.ts";
+import type { Verdict } from "../../libs/domain/diff/plan.ts";
+import type { Policy } from "../../libs/domain/policy.ts";
 import { AppError } from "../../libs/errors.ts";
 import type { Count, PlanPart } from "../../libs/records.ts";
 
@@ -43,16 +45,11 @@ export async function nextNumber(
   return Number(row.value);
 }
 
-/** The limits of the district's policy as it is now. */
-export async function limitsOf(
-  sql: Knex,
-  district: string,
-): Promise<{ readonly limits: Limits; readonly policy: unknown }> {
-  const row: { policy: { limits: Limits } } | undefined = await sql("districts")
-    .where({ id: district })
-    .first("policy");
-  if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
-  return { limits: row.policy.limits, policy: row.policy };
+/** The district's policy as it is now. */
+export async function policyOf(sql: Knex, district: string): Promise<Policy> {
+  const row = await districtOf(sql, district);
+  if (row === null) throw new AppError("district.unknown", { message: `there is no district ${district}` });
+  return row.policy;
 }
 
 /** The newest plan of the district that is open, if any. */

@@ -181,6 +181,8 @@ export function exceptionMatches(image: Image, entry: number, stored: StoredExce
 /** What the limits said of a plan as a whole. */
 export type Verdict = "publish" | "hold-some" | "hold-all";
 export const idsChanged = "ids-changed";
+/** The district's start date has not come. */
+export const beforeStart = "before-start";
 
 /**
  * Holds what must not go out by itself: all, when ids seem to have changed; the deletes of a type above its limit;
@@ -195,6 +197,17 @@ export function judge(image: Image, limits: Limits, approvedCause: string | null
     image.hold[entry] = judgedHold(image, entry, { changed, tooMany, approveAll: approvedCause === idsChanged });
   }
   return changed ? idsChanged : null;
+}
+
+/** Holds the whole plan. @returns false when there is nothing in it to hold. */
+export function holdAll(image: Image): boolean {
+  let held = false;
+  for (let entry = 0; entry < image.size; entry++) {
+    if (image.action[entry] === action.none || image.action[entry] === action.sendNull) continue;
+    image.hold[entry] = judgedHold(image, entry, { changed: true, tooMany: [], approveAll: false });
+    held ||= image.hold[entry] === hold.plan;
+  }
+  return held;
 }
 
 function judgedHold(
