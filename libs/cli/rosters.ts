@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 
+import { untilSettled } from "../../services/ops/settling.ts";
 import { judgedBy, openDesk, rostersOf } from "../../services/rosters/publish.ts";
 import { rebuild, type Rebuilt } from "../../services/rosters/rebuild.ts";
 import { publishedOf } from "../adapters/postgres/roster-facts.ts";
@@ -9,11 +10,20 @@ import { personNamed } from "../adapters/postgres/people.ts";
 import type { DistrictId } from "../domain/ids.ts";
 import type { Roster } from "../domain/roster.ts";
 import { AppError } from "../errors.ts";
+import { controlTopics } from "../topics.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
+import { withServices } from "./services.ts";
 import type { System } from "./system.ts";
 
-const rebuildPatienceMs = 60_000;
+const patienceMs = 60_000;
+/** What may change who sees what. */
+const factTopics = [
+  controlTopics.changesets.name,
+  controlTopics.logins.name,
+  controlTopics.licenses.name,
+  controlTopics.accounts.name,
+];
 
 export function rosterVerbs(): readonly Command[] {
   return [rosterVerb(), rebuildVerb()];
@@ -36,8 +46,14 @@ function rosterVerb(): Command {
     },
   ).action(async (id: string, teacher: string, options: JsonOption) => {
     await withSystem(async (system) => {
-      const view = await teacherRoster(system, await knownDistrict(system, id), teacher);
-      await answer(options, { text: rosterText(view), json: view });
+      const district = await knownDistrict(system, id);
+      await withServices(system, async () => {
+        // What was delivered a moment ago may still be on its way into the tables.
+        const isSettled = await untilSettled(system, { topics: factTopics, waitMs: patienceMs });
+        const view = await teacherRoster(system, district, teacher);
+        const more = isSettled ? "" : "\nchanges are still being worked on: ask again in a moment";
+        await answer(options, { text: `${rosterText(view)}${more}`, json: view });
+      });
     });
   });
 }
@@ -59,7 +75,12 @@ export async function teacherRoster(system: System, district: DistrictId, teache
   for await (const rosters of rostersOf(system.sql, desk, [person])) {
     for (const { roster } of rosters) if (published.has(roster.class)) classes.push(roster);
   }
+  classes.sort((a, b) => (a.title === b.title ? compareText(a.class, b.class) : compareText(a.title, b.title)));
   return { district, teacher, person, classes };
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function rosterText({ district, teacher, classes }: TeacherView): string {
@@ -95,7 +116,7 @@ function rebuildVerb(): Command {
       const isDryRun = options.dryRun === true;
       await withSystem(async (system) => {
         const district = await knownDistrict(system, id);
-        const rebuilt = await rebuild(system, district, { isDryRun, patienceMs: rebuildPatienceMs });
+        const rebuilt = await rebuild(system, district, { isDryRun, patienceMs: patienceMs });
         await answer(options, { text: rebuiltText(rebuilt, isDryRun), json: { district, isDryRun, ...rebuilt } });
       });
     });
