@@ -24,6 +24,19 @@ const usageCodes: ReadonlySet<string> = new Set([
   "delivery.unknown",
   "plan.none",
   "person.unknown",
+  "account.linked",
+  "account.product",
+  "account.unknown",
+  "license.org",
+  "license.validity",
+  "login.district-unclear",
+  "login.issuer-unknown",
+  "login.school",
+  "login.unknown",
+  "login.user-unknown",
+  "request.invalid",
+  "token.exists",
+  "token.unknown",
 ]);
 
 /** Prints an answer and sets the exit code of the process. */

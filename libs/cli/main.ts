@@ -3,14 +3,18 @@
 import { Command, CommanderError } from "commander";
 
 import { endWhenOutputCloses } from "../runtime/output.ts";
+import { accountVerb } from "./accounts.ts";
 import { exitCodes, fail } from "./command.ts";
 import { demoVerb } from "./demo.ts";
 import { districtVerbs } from "./districts.ts";
 import { explainVerb } from "./explain.ts";
+import { licenseVerb } from "./licenses.ts";
+import { loginVerb } from "./logins.ts";
 import { planVerbs } from "./plans.ts";
 import { resumeVerb } from "./resume.ts";
 import { rosterVerbs } from "./rosters.ts";
 import { setVerbs } from "./sets.ts";
+import { tokenVerb } from "./tokens.ts";
 import { upVerb } from "./up.ts";
 
 endWhenOutputCloses();
@@ -24,6 +28,10 @@ for (const verb of [
   ...setVerbs(),
   ...districtVerbs(),
   ...planVerbs(),
+  loginVerb(),
+  licenseVerb(),
+  accountVerb(),
+  tokenVerb(),
   explainVerb(),
   resumeVerb(),
   ...rosterVerbs(),

@@ -1,11 +1,16 @@
 // `rollcall up`: all services in one process.
 
+import { once } from "node:events";
+
 import { Command } from "commander";
 
+import { addressFromEnv } from "../../services/ops/config.ts";
+import type { ServedApi } from "../../services/ops/service.ts";
 import type { HeldLease } from "../adapters/postgres/leases.ts";
 import { createLogger } from "../runtime/logger.ts";
 import { run, type Service } from "../runtime/run.ts";
 import { writeOut } from "../runtime/output.ts";
+import { announceApi, serveHere, withdrawApi } from "./api.ts";
 import { services } from "./services.ts";
 import { holdUp, openSystem, settingsFromEnv, type System } from "./system.ts";
 
@@ -39,22 +44,42 @@ async function up(options: { readonly json?: boolean }): Promise<void> {
   });
 }
 
-/** Takes the place of the one `up` of this database, and says so. @throws AppError `data.busy`. */
+/** Takes the place of the one `up` of this database, and says so. @throws AppError `data.busy`, `api.address`. */
 async function begin(
   system: System,
   { json }: { readonly json?: boolean },
 ): Promise<{ readonly running: readonly Service[]; readonly held: HeldLease }> {
+  const address = addressFromEnv();
   const held = await holdUp(system);
-  const running = services(system);
+  const api = await serveHere(system, address).catch(async (error: unknown) => {
+    await held.release();
+    throw error;
+  });
+  const { dataDir } = settingsFromEnv();
+  await announceApi(dataDir, api);
+  const running = [...services(system), served(api, dataDir)];
   const about = {
     log: system.log.description,
     database: system.databaseDescription,
     services: running.map((service) => service.name),
+    api: api.url,
   };
   await writeOut(
     json === true
       ? `${JSON.stringify(about)}\n`
-      : `rollcall is up: ${about.log}, on ${about.database}\nservices: ${about.services.join(", ")}; Ctrl-C stops them\n`,
+      : `rollcall is up: ${about.log}, on ${about.database}\nservices: ${about.services.join(", ")}; Ctrl-C stops them\nAPI: ${about.api}, described at ${about.api}/openapi.json\n`,
   );
   return { running, held };
+}
+
+/** The API, served already so that its address could be said, until the signal. */
+function served(api: ServedApi, dataDir: string): Service {
+  return {
+    name: "ops",
+    start: async ({ signal }) => {
+      if (!signal.aborted) await once(signal, "abort");
+      await withdrawApi(dataDir);
+      await api.close();
+    },
+  };
 }

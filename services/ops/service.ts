@@ -58,7 +58,7 @@ async function buildApi(context: OpsContext, guard: Guard): Promise<FastifyInsta
     logger: false,
     bodyLimit,
     // What would be made to fit is refused: a number in place of a text is an id that lost its zeros.
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allowUnionTypes: true } },
   });
   app.setErrorHandler(async (thrown, request, reply) => {
     const failure = failureOf(thrown);

@@ -37,7 +37,10 @@ export async function untilSettled(
       `select exists (
            select from unnest(cast(:topics as text[]), cast(:ends as bigint[])) as wanted (topic, until)
            where until > coalesce((select min(next_offset) from inbox_positions p where p.topic = wanted.topic), 0))
-         or exists (select from work where topic = any(cast(:topics as text[])) and state = 'waiting')
+         -- what waits behind stopped work waits for a person
+         or exists (select from work w where topic = any(cast(:topics as text[])) and state = 'waiting'
+           and not exists (select from work s where s.consumer = w.consumer and s.district = w.district
+             and s.state = 'stopped' and s.id < w.id))
          or exists (select from facts_to_spread) or exists (select from login_due)
          or exists (select from registration_due) or exists (select from roster_due) as busy`,
       { topics: [...ends.keys()], ends: [...ends.values()] },

@@ -36,10 +36,16 @@ void t.test("help lists the verbs, and the help of each shows what it takes and 
   const verbs = [...stdout.matchAll(/^ {2}(?<verb>[a-z]+) (?:\[|<| )/gmu)].map((match) => match.groups?.["verb"] ?? "");
   for (const verb of ["up", "validate", "deliver", "plan", "approve", "reject", "changes", "report", "sample", "demo"])
     t.ok(verbs.includes(verb), verb);
-  const districtVerbs = ["add", "list", "show", "set", "pilot", "release", "leave"].map((verb) => ["district", verb]);
+  const groups: Readonly<Record<string, readonly string[]>> = {
+    district: ["add", "list", "show", "set", "pilot", "release", "leave"],
+    login: ["send", "show", "list", "school", "link", "unlink"],
+    license: ["put", "list", "remove"],
+    account: ["create", "link", "unlink", "activate", "deactivate", "show"],
+    token: ["create", "list", "revoke"],
+  };
   const paths = [
-    ...verbs.filter((verb) => verb !== "district" && verb !== "help").map((verb) => [verb]),
-    ...districtVerbs,
+    ...verbs.filter((verb) => groups[verb] === undefined && verb !== "help").map((verb) => [verb]),
+    ...Object.entries(groups).flatMap(([group, own]) => own.map((verb) => [group, verb])),
   ];
   for (const path of paths) {
     const help = await rollcall(...path, "--help");

@@ -26,8 +26,9 @@ export function start(
   options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
 ): Child {
   const [program, ...args] = command;
-  // TAP is set for test files; a child that saw it would take itself for one.
-  const child = spawn(program, args, { ...options, env: { ...process.env, TAP: undefined, ...options.env } });
+  // TAP is set for test files; a child that saw it would take itself for one. Several serve the API at the same time.
+  const own = { TAP: undefined, ROLLCALL_HTTP_PORT: "0" };
+  const child = spawn(program, args, { ...options, env: { ...process.env, ...own, ...options.env } });
   child.stdin.end();
   let stdout = "";
   let stderr = "";

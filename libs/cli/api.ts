@@ -1,0 +1,117 @@
+// How a command talks to the HTTP API: that of `rollcall up` on this machine, or one of its own for as long as it lasts.
+// It keeps true that the token of an API that is up can be read by its own user alone.
+
+import { rename, rm, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { type ServedApi, serveApi } from "../../services/ops/service.ts";
+import { untilSettled } from "../../services/ops/settling.ts";
+import { AppError, type ErrorCode, errorRegister } from "../errors.ts";
+import { controlTopics } from "../topics.ts";
+import { services, withServices } from "./services.ts";
+import { settingsFromEnv, type System } from "./system.ts";
+
+const fileName = "ops.json";
+const probeMs = 2000;
+const settleMs = 10_000;
+const peopleTopics = [controlTopics.logins.name, controlTopics.licenses.name, controlTopics.accounts.name];
+
+/** Where an API is, and a token with the role operator. */
+export type ApiPlace = { readonly url: string; readonly token: string };
+
+/** Asks an API. */
+export class ApiClient {
+  readonly #place: ApiPlace;
+
+  constructor(place: ApiPlace) {
+    this.#place = place;
+  }
+
+  /**
+   * Sends a request and reads the answer, whose shape is that of the route's description.
+   * @throws AppError with the code that the API told; `services.gone` when nobody answers.
+   */
+  async ask<Answer>(method: "GET" | "PUT" | "POST" | "DELETE", path: string, body?: unknown): Promise<Answer> {
+    const response = await fetch(this.#place.url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#place.token}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }).catch((cause: unknown) => {
+      throw new AppError("services.gone", { cause });
+    });
+    const text = await response.text();
+    if (!response.ok) throw failureIn(text);
+    const answer: Answer = JSON.parse(text);
+    return answer;
+  }
+}
+
+type Told = { readonly error?: { readonly code?: unknown; readonly message?: unknown } };
+
+function failureIn(text: string): AppError {
+  const { error }: Told = JSON.parse(text);
+  const { code, message } = error ?? {};
+  if (typeof code !== "string" || !isErrorCode(code) || typeof message !== "string") return new AppError("api.failed");
+  return new AppError(code, { message });
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorRegister, code);
+}
+
+/** The path of a resource: its parts may hold anything. */
+export function pathOf(...parts: readonly string[]): string {
+  return parts.map((part) => `/${encodeURIComponent(part)}`).join("");
+}
+
+/** Runs work on the API of `rollcall up`, or on one in this process with the services beside it. */
+export async function withApi<T>(system: System, work: (api: ApiClient) => Promise<T>): Promise<T> {
+  const place = system.isUp ? await placeOfUp(settingsFromEnv().dataDir) : null;
+  if (place !== null) return work(new ApiClient(place));
+  return withServices(system, async () => {
+    const served = await serveHere(system, { host: "127.0.0.1", port: 0 });
+    try {
+      await untilSettled(system, { topics: peopleTopics, waitMs: settleMs });
+      const result = await work(new ApiClient(served));
+      // The services end with the command: what it set going is to arrive first.
+      await untilSettled(system, { topics: peopleTopics, waitMs: settleMs });
+      return result;
+    } finally {
+      await served.close();
+    }
+  });
+}
+
+/** Serves the API in this process. @throws AppError `api.address`. */
+export async function serveHere(system: System, address: Parameters<typeof serveApi>[1]): Promise<ServedApi> {
+  return serveApi({ ...system, serviceNames: [...services(system).map(({ name }) => name), "ops"] }, address);
+}
+
+/** Says to other commands of this user where the API is. */
+export async function announceApi(dataDir: string, { url, token }: ApiPlace): Promise<void> {
+  const path = join(dataDir, fileName);
+  const unfinished = `${path}.${process.pid}`;
+  await rm(unfinished, { force: true });
+  await writeFile(unfinished, JSON.stringify({ url, token }), { mode: 0o600 });
+  await rename(unfinished, path);
+}
+
+export async function withdrawApi(dataDir: string): Promise<void> {
+  await rm(join(dataDir, fileName), { force: true });
+}
+
+/** Where the API of `rollcall up` is, if it answers; null when it runs on another machine or has ended. */
+async function placeOfUp(dataDir: string): Promise<ApiPlace | null> {
+  const text = await readFile(join(dataDir, fileName), "utf8").catch(() => null);
+  if (text === null) return null;
+  try {
+    const place: ApiPlace = JSON.parse(text);
+    await fetch(`${place.url}/health`, { signal: AbortSignal.timeout(probeMs) });
+    return place;
+  } catch {
+    return null;
+  }
+}
