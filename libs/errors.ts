@@ -301,6 +301,12 @@ export const errorRegister = {
     remedy:
       "A district has one active source for now, because two would delete each other's rows. Deliver from the source it has.",
   },
+  "stack.start": {
+    message: "starting the local stack",
+    status: 503,
+    retryable: false,
+    remedy: "Read the cause: install what it names, free the port or the memory, then give the command again.",
+  },
   "token.exists": {
     message: "making a token",
     status: 409,
