@@ -1,4 +1,4 @@
-// `rollcall demo`: two made-up districts, three nights, one suspicious drop. It shows the product's main job on real
+// `rollcall demo`: two made-up districts, three nights, one suspicious drop, and teachers who sign in. It shows the product's main job on real
 // input, and holds every night against the ledger that the generator wrote: a difference ends the demo with an error.
 
 import { once } from "node:events";
@@ -18,6 +18,7 @@ import { writeSample } from "../sample/sample.ts";
 import { schoolYearOf } from "./sets.ts";
 import { changesetRanges, changesOf, changeText } from "./changes.ts";
 import { commandLogger } from "./command.ts";
+import { showTeachers, teacherPolicy } from "./demo-teachers.ts";
 import { checkLedger } from "./ledger.ts";
 import { countsText, type Outcome, outcomeOf, planText } from "./outcome.ts";
 import { decide } from "./plans.ts";
@@ -35,7 +36,9 @@ type DistrictSeed = (typeof districts)[number];
 
 export function demoVerb(): Command {
   return new Command("demo")
-    .description("show the main job: two districts, three nights, a suspicious drop that is held and approved")
+    .description(
+      "show the main job: two districts, three nights, a suspicious drop that is held and approved, teachers who sign in",
+    )
     .option("--keep", "stay up afterwards, until Ctrl-C")
     .addHelpText("after", "\nExample:\n  $ rollcall demo --keep")
     .action(demo);
@@ -92,13 +95,16 @@ async function nights(stage: Stage): Promise<void> {
   await say("\nNight two: a little changes; exactly that goes out");
   for (const place of places) await ordinaryNight(place, 2);
   const [place] = places;
-  if (place !== undefined) await dropNight(place);
+  if (place === undefined) return;
+  await dropNight(place);
+  await showTeachers(place.system, place.district);
 }
 
 async function addDistrict(stage: Stage, seed: DistrictSeed): Promise<Place> {
   const district = parseDistrictId(seed.id);
   assert(district !== null, "the demo's districts have good ids");
-  await stage.system.sql("districts").insert({ id: district, name: seed.name, policy: JSON.stringify(defaultPolicy) });
+  const policy = JSON.stringify({ ...defaultPolicy, ...teacherPolicy(seed.id) });
+  await stage.system.sql("districts").insert({ id: district, name: seed.name, policy });
   return { ...stage, seed, district };
 }
 

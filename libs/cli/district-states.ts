@@ -80,6 +80,11 @@ async function onDistrict(id: string, options: StateFlags, work: Work): Promise<
   });
 }
 
+/** Lets every teacher of a district take part, as `rollcall district release` does. */
+export async function releaseDistrict(system: System, district: DistrictId, by: string): Promise<Taken> {
+  return changeDistrict(system, district, (tx, row) => takeStep(tx, row, { to: "released", by }));
+}
+
 async function changeDistrict(
   system: System,
   id: DistrictId,

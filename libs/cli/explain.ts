@@ -31,7 +31,7 @@ async function run(district: string, who: string, options: JsonOption): Promise<
 
 /** The explanation in lines: who, each gate, and each class. */
 export function explanationText(explanation: Explanation): string {
-  const { users, person, logins, gates, products, classes } = explanation;
+  const { users, person, logins, gates, products, classes, reason } = explanation;
   return [
     `user ${users.join(", ") || "none"}; person ${person ?? "none yet"}`,
     ...logins.map(({ id, state, evidence }) => `login ${id}: ${state} (${evidence.join(", ") || "no evidence"})`),
@@ -40,7 +40,7 @@ export function explanationText(explanation: Explanation): string {
     ...products.map(
       ({ product, status, reason }) => `product ${product}: ${status}${reason === "open" ? "" : `, ${reason}`}`,
     ),
-    ...(classes.length === 0 ? [] : ["classes"]),
+    ...(classes.length === 0 ? [] : [reason === "open" ? "classes" : "classes, once every gate is open"]),
     ...classes.flatMap(classLines),
   ].join("\n");
 }
