@@ -6,6 +6,7 @@ import t from "tap";
 
 import { withServices } from "../../libs/cli/services.ts";
 import { defaultPolicy } from "../../libs/domain/policy.ts";
+import { districtTopic } from "../../libs/topics.ts";
 import { checkPublished } from "../support/checker.ts";
 import { freshDistrict, type TestDistrict } from "../support/pipeline.ts";
 
@@ -13,16 +14,22 @@ const students = 60;
 /** The first delivery of a test is handed over on 2025-10-02. */
 const startDate = "2025-10-06";
 
-/** Runs the services until the open plan is another than this version, or for a while. */
-async function servicesUntilPlanned(district: TestDistrict, version: number): Promise<void> {
-  await withServices(district.system, async () => {
+/** Runs the services until this is so and nothing is half published, or for a while. */
+async function servicesUntil({ system }: TestDistrict, isSo: () => Promise<boolean>): Promise<void> {
+  await withServices(system, async () => {
     for (let turn = 0; turn < 200; turn++) {
-      const { version: now, state } = await district.plan();
-      const begun: unknown = await district.system.sql("changesets").where({ state: "applying" }).first("number");
-      if (now !== version && (state === "open" || begun === undefined)) return;
+      const is = await isSo();
+      // Asked last: what makes it so begins a changeset.
+      const begun: unknown = await system.sql("changesets").where({ state: "applying" }).first("number");
+      if (is && begun === undefined) return;
       await sleep(50);
     }
   });
+}
+
+/** Runs the services until the open plan is another than this version, or for a while. */
+async function servicesUntilPlanned(district: TestDistrict, version: number): Promise<void> {
+  await servicesUntil(district, async () => (await district.plan()).version !== version);
 }
 
 async function changesets(district: TestDistrict): Promise<number> {
@@ -96,4 +103,28 @@ t.test("a plan that waits goes out once the start date is taken out of the polic
     .update({ policy: JSON.stringify(defaultPolicy) });
   await servicesUntilPlanned(district, version);
   await checkPublished(t, district, set.directory);
+});
+
+t.test("I9 what waited for longer than its rows are kept is filled again, and a delta behind it follows", async (t) => {
+  const district = await freshDistrict(t, { startDate });
+  const { id, system } = district;
+  await district.deliver((await district.sample({ students })).directory);
+  const delta = await district.sample({ students, night: 2, mode: "delta" });
+  t.match(await district.deliver(delta.directory), { outcome: "held", plan: { cause: "before-start" } });
+  const { version } = await district.plan();
+  const topic = districtTopic("entities", id);
+  await system.log.deleteBefore(topic, (await system.log.extent(topic))?.end ?? 0);
+  system.sleepDays(30);
+  const attempts = (): Promise<readonly number[]> =>
+    system.sql("deliveries").orderBy("sequence").pluck<number[]>("attempt");
+  await servicesUntil(district, async () => (await attempts())[0] === 2);
+  // Started anew: a district that waits for its range is left alone for a while.
+  await servicesUntil(district, async () => {
+    const open: unknown = await system.sql("work").where({ consumer: "diff" }).whereNot({ state: "done" }).first("id");
+    return open === undefined && (await district.plan()).version > version + 1 && (await changesets(district)) === 2;
+  });
+  t.same(await attempts(), [2, 2]);
+  t.equal(await changesets(district), 2, "the whole, then the delta");
+  const whole = await district.sample({ students, night: 2 });
+  await checkPublished(t, district, whole.directory);
 });
