@@ -105,7 +105,7 @@ t.test("a plan that waits goes out once the start date is taken out of the polic
   await checkPublished(t, district, set.directory);
 });
 
-t.test("I9 what waited for longer than its rows are kept is filled again, and a delta behind it follows", async (t) => {
+t.test("what waited for longer than its rows are kept is filled again, and a delta behind it follows", async (t) => {
   const district = await freshDistrict(t, { startDate });
   const { id, system } = district;
   await district.deliver((await district.sample({ students })).directory);
