@@ -6,7 +6,15 @@ import t from "tap";
 
 import { readSources, schemasDir } from "../libs/adapters/registry/repository.ts";
 import { parseDistrictId } from "../libs/domain/ids.ts";
-import { allTopics, controlKey, controlTopics, districtTopic, districtTopics, topicTable } from "../libs/topics.ts";
+import {
+  allTopics,
+  controlKey,
+  controlTopics,
+  districtTopic,
+  districtTopicKinds,
+  districtTopics,
+  topicTable,
+} from "../libs/topics.ts";
 
 const schemas = [...readSources(schemasDir).keys()];
 
@@ -14,15 +22,21 @@ t.test("every topic is listed once, under the name by which the code knows it", 
   const known = [...Object.values(controlTopics), ...Object.values(districtTopics)].map(({ name }) => name);
   t.strictSame(allTopics.map(({ name }) => name).toSorted(), known.toSorted());
   t.equal(new Set(known).size, known.length);
-  for (const [key, { name }] of Object.entries(controlTopics)) t.equal(name, key);
-  for (const [key, { name }] of Object.entries(districtTopics)) t.equal(name, `${key}.<district>`);
+  const { logins, ...others } = controlTopics;
+  t.equal(logins.name, "sso.logins");
+  for (const [key, { name }] of Object.entries(others)) t.equal(name, key);
+  for (const [key, { name }] of Object.entries(districtTopics)) t.equal(name, `${kebab(key)}.<district>`);
 });
+
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/gu, (letter) => `-${letter.toLowerCase()}`);
+}
 
 t.test("a district's topic bears its id, within what Kafka allows for a name", async (t) => {
   const longest = parseDistrictId("x".repeat(63));
   assert(longest !== null);
   t.equal(districtTopic("roster", longest), `roster.${longest}`);
-  for (const kind of ["entities", "roster"] as const) t.match(districtTopic(kind, longest), /^[a-z0-9.-]{1,200}$/u);
+  for (const kind of districtTopicKinds) t.match(districtTopic(kind, longest), /^[a-z0-9.-]{1,200}$/u);
 });
 
 t.test("every record that a topic names has a schema, and every schema of the wire has a topic", async (t) => {
@@ -33,7 +47,10 @@ t.test("every record that a topic names has a schema, and every schema of the wi
     );
     t.ok(found.length > 0, record);
   }
-  const within = new Set(["Count", "DeliveredType", "PlanPart"].map((name) => `rollcall.control.${name}`));
+  const within = new Set([
+    ...["AccountLink", "Count", "DeliveredType", "PlanPart"].map((name) => `rollcall.control.${name}`),
+    ...["Course", "School", "Student", "Term"].map((name) => `rollcall.teacher.${name}`),
+  ]);
   const homeless = schemas.filter(
     (name) =>
       !within.has(name) &&
@@ -52,15 +69,23 @@ t.test("entities and requests expire, and a roster is kept as its last state by 
     maxLagMs: 14 * day,
     tombstoneMs: 30 * day,
   });
-  for (const { name, kept } of Object.values(controlTopics)) t.equal(kept.policy, "delete", name);
+  const { licenses, accounts, ...events } = controlTopics;
+  for (const { name, kept } of Object.values(events)) t.equal(kept.policy, "delete", name);
+  for (const { name, kept } of [licenses, accounts]) t.equal(kept.policy, "compact", name);
 });
 
 t.test("every topic has one kind of key, a writer and a reader", async (t) => {
   for (const { name, key, writers, readers } of allTopics) {
-    t.match(key, /^(?:entity key|district|district, source|district, code)$/u, name);
+    t.match(
+      key,
+      /^(?:entity key|license|account|person, (?:product|class)|district(?:, source|, code|, issuer, subject)?)$/u,
+      name,
+    );
     t.ok(writers.length > 0 && readers.length > 0, name);
   }
-  t.strictSame([...districtTopics.roster.writers], ["diff"], "a compacted topic has one writing service");
+  const { roster, registrations, teacherRosters } = districtTopics;
+  const writers = [roster, registrations, teacherRosters].map((topic) => [...topic.writers]);
+  t.strictSame(writers, [["diff"], ["registration"], ["rosters"]], "a compacted topic has one writing service");
 });
 
 t.test("a control key is a JSON array, so that no two lists of parts share one", async (t) => {

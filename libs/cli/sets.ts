@@ -124,7 +124,7 @@ function sampleVerb(): Command {
     .addOption(new Option("--scenario <name>", "what happens in this night").choices(scenarios).default("normal"))
     .addOption(new Option("--after <name>", "what happened in the night before").choices(scenarios).default("normal"))
     .action(async ({ out, oneroster, after, ...options }: SampleFlags) => {
-      const { students, night, seed, mode, scenario } = options;
+      const { students, night, seed, mode, scenario, schoolYear } = options;
       const made = {
         directory: out,
         students,
@@ -133,6 +133,7 @@ function sampleVerb(): Command {
         version: oneroster,
         mode,
         scenario,
+        schoolYear,
         previousScenario: after,
       };
       const report = await writeSample(made);
