@@ -90,7 +90,7 @@ async function explainIn(sql: Knex.Transaction, district: JudgedDistrict, who: s
     logins: logins.map(explainedLogin),
     reason: login.reason ?? stands.reason,
     gates,
-    products: stands.grants,
+    products: login.reason === null ? stands.grants : [],
     classes: await explainedClasses(
       sql,
       district,
