@@ -49,7 +49,8 @@ export async function personsOf(
 ): Promise<ReadonlyMap<string, string>> {
   await sql.raw(
     `with new_users as (
-       select distinct u.sourced_id, gen_random_uuid() as person from unnest(cast(:users as text[])) as u (sourced_id)
+       select u.sourced_id, gen_random_uuid() as person
+       from (select distinct unnest(cast(:users as text[])) as sourced_id) as u
        where not exists (select 1 from person_users p where p.district = :district and p.sourced_id = u.sourced_id)
      ), made as (
        insert into persons (id, district) select person, :district from new_users
