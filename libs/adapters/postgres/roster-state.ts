@@ -2,8 +2,9 @@
 
 import type { Knex } from "knex";
 
-import { defaultPolicy, type Policy } from "../../domain/policy.ts";
+import type { Policy } from "../../domain/policy.ts";
 import { AppError } from "../../errors.ts";
+import { storedPolicy } from "./districts.ts";
 
 export type RosterPosition = {
   readonly generation: string;
@@ -28,14 +29,13 @@ export async function standingOf(sql: Knex, district: string): Promise<DistrictS
   const { rows } = await sql.raw<{
     readonly rows: readonly {
       readonly state: string;
-      readonly policy: Partial<Policy>;
+      readonly policy: unknown;
       readonly fingerprint: string;
     }[];
   }>(`select d.state, d.policy, ${fingerprintOf} as fingerprint from districts d where d.id = ?`, [district]);
   const [row] = rows;
   if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
-  // A district that was added by an earlier version lacks what came later.
-  return { ...row, policy: { ...defaultPolicy, ...row.policy } };
+  return { ...row, policy: storedPolicy(row.policy) };
 }
 
 /** @returns null when no changeset was applied yet. */
