@@ -238,6 +238,13 @@ export const errorRegister = {
     retryable: false,
     remedy: "Nothing waits for a decision in this district.",
   },
+  "registry.incompatible": {
+    message: "registering a schema that cannot read, or be read by, its earlier forms",
+    status: 409,
+    retryable: false,
+    remedy:
+      "Give the field that the message names a default, or leave it as it was: compacted topics keep records of every form for ever.",
+  },
   "registry.undecodable": {
     message: "decoding a record",
     status: 500,
@@ -256,6 +263,18 @@ export const errorRegister = {
     retryable: false,
     remedy:
       "Run `node libs/adapters/registry/pin.ts`: a changed schema gets a new id, and its old form stays readable.",
+  },
+  "registry.unreachable": {
+    message: "talking to the schema registry",
+    status: 503,
+    retryable: true,
+    remedy: "Nothing if it passes. Otherwise check that the server of SCHEMA_REGISTRY_URL runs and accepts this host.",
+  },
+  "registry.unregistered": {
+    message: "looking up a schema that was never registered",
+    status: 503,
+    retryable: true,
+    remedy: "Run `rollcall topics apply`: schemas are registered from there and from nowhere else.",
   },
   "request.invalid": {
     message: "reading the request",

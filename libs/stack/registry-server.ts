@@ -35,12 +35,17 @@ export async function startRegistry({ folder, port, isBound }: RegistrySettings)
     // It finds its libraries beside itself.
     cwd: programs,
     logFile,
-    env: { PATH: processEnv()["PATH"] ?? "", REGISTRY_DATASOURCE_URL: `jdbc:h2:file:${join(folder, "registry")}` },
+    env: { PATH: processEnv()["PATH"] ?? "", REGISTRY_DATASOURCE_URL: databaseUrl(folder) },
     isBound,
   });
   const isReady = (): Promise<boolean> => registryAnswers(port);
   await whenReady({ name: "the schema registry", mark, logFile, limitMs: startLimitMs, isReady });
   return runningServer(mark, `127.0.0.1:${port}`);
+}
+
+/** Without the delay of half a second that H2 has otherwise, a killed registry would have lost ids that it gave. */
+function databaseUrl(folder: string): string {
+  return `jdbc:h2:file:${join(folder, "registry")};WRITE_DELAY=0`;
 }
 
 /** The Confluent interface of a registry that listens at an address. */

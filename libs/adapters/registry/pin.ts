@@ -1,9 +1,12 @@
 // Pins schemas: `node libs/adapters/registry/pin.ts` gives every new or changed record of schemas/ the next id, and keeps
 // the form it has now under schemas/pinned. No id ever changes its meaning, except by `--unreleased`, which pins a
-// changed record anew under the id it has: right only while no log holds a record written with it.
+// changed record anew under the id it has: right only while no log holds a record written with it. A form that cannot
+// read, or be read by, every form before it is refused.
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { AppError } from "../../errors.ts";
+import { incompatibilities } from "./compatibility.ts";
 import { changedRecords, pinnedFile, pinOf, readPins, readSources, schemasDir } from "./repository.ts";
 import type { Pin } from "./repository.ts";
 import { inlined } from "./schema-text.ts";
@@ -11,8 +14,11 @@ import { inlined } from "./schema-text.ts";
 /**
  * @param options.unreleased keep the ids of changed records, and drop those of records that are gone.
  * @returns what was pinned anew.
+ * @throws AppError `registry.incompatible` naming record and field, unless unreleased: nothing was pinned.
  */
 export function pinSchemas(folder: string, options: { readonly unreleased: boolean }): readonly Pin[] {
+  const incompatible = options.unreleased ? [] : incompatibilities(folder);
+  if (incompatible.length > 0) throw new AppError("registry.incompatible", { message: incompatible.join("; ") });
   const sources = readSources(folder);
   const before = readPins(folder);
   const pins = new Map(
