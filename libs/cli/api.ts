@@ -13,8 +13,10 @@ import { settingsFromEnv, type System } from "./system.ts";
 
 const fileName = "ops.json";
 const probeMs = 2000;
-const settleMs = 10_000;
-const peopleTopics = [controlTopics.logins.name, controlTopics.licenses.name, controlTopics.accounts.name];
+const busySettleMs = 3000;
+/** What judges logins: a command shows what follows from all that was there before it. */
+const { changesets, logins, licenses, accounts } = controlTopics;
+const settling = { topics: [changesets, logins, licenses, accounts].map(({ name }) => name), waitMs: 10_000 };
 
 /** Where an API is, and a token with the role operator. */
 export type ApiPlace = { readonly url: string; readonly token: string };
@@ -70,14 +72,18 @@ export function pathOf(...parts: readonly string[]): string {
 /** Runs work on the API of `rollcall up`, or on one in this process with the services beside it. */
 export async function withApi<T>(system: System, work: (api: ApiClient) => Promise<T>): Promise<T> {
   const place = system.isUp ? await placeOfUp(settingsFromEnv().dataDir) : null;
-  if (place !== null) return work(new ApiClient(place));
+  if (place !== null) {
+    // Others keep it busy: this is a courtesy to whoever delivers and signs in right after.
+    await untilSettled(system, { ...settling, waitMs: busySettleMs });
+    return work(new ApiClient(place));
+  }
   return withServices(system, async () => {
     const served = await serveHere(system, { host: "127.0.0.1", port: 0 });
     try {
-      await untilSettled(system, { topics: peopleTopics, waitMs: settleMs });
+      await untilSettled(system, settling);
       const result = await work(new ApiClient(served));
       // The services end with the command: what it set going is to arrive first.
-      await untilSettled(system, { topics: peopleTopics, waitMs: settleMs });
+      await untilSettled(system, settling);
       return result;
     } finally {
       await served.close();

@@ -5,8 +5,6 @@
 //
 // It keeps true that an answer 202 says: appended, and not lost whatever happens next.
 
-import { once } from "node:events";
-
 import swagger from "@fastify/swagger";
 import Fastify, { type FastifyInstance } from "fastify";
 
@@ -44,13 +42,6 @@ export async function serveApi(context: OpsContext, { host, port }: Address): Pr
     await app.close();
     throw new AppError("api.address", { message: `opening the HTTP API on ${host}, port ${port}`, cause });
   }
-}
-
-/** Serves the API until the signal is aborted. */
-export async function runOps(context: OpsContext, address: Address, signal: AbortSignal): Promise<void> {
-  const api = await serveApi(context, address);
-  if (!signal.aborted) await once(signal, "abort");
-  await api.close();
 }
 
 async function buildApi(context: OpsContext, guard: Guard): Promise<FastifyInstance> {
