@@ -78,10 +78,7 @@ async function spreadAccount(
   const row: { readonly login: string | null; readonly email_hash: Buffer | null } | undefined = await sql("accounts")
     .where({ id })
     .first("login", "email_hash");
-  const emails = [
-    ...hashes.map((hash) => Buffer.from(hash, "hex")),
-    ...[row?.email_hash ?? []].flat(),
-  ];
+  const emails = [...hashes.map((hash) => Buffer.from(hash, "hex")), ...[row?.email_hash ?? []].flat()];
   await sql.raw(
     `insert into login_due (login, district)
      select id, district from logins
