@@ -10,7 +10,7 @@ import type { System } from "./system.ts";
 
 const firstMs = 60_000;
 const everyMs = 60 * 60_000;
-const doneWorkMs = 90 * 24 * 60 * 60_000;
+const doneWorkMs = 30 * 24 * 60 * 60_000;
 
 /** Once soon, then every hour, until the signal is aborted. */
 export async function keepHouse(system: System, signal: AbortSignal): Promise<void> {
