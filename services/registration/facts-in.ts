@@ -144,21 +144,28 @@ async function putDecision(sql: Knex.Transaction, record: LinkDecision): Promise
   return updateLogin(sql, record, { decision: JSON.stringify(decision) });
 }
 
-/** Makes the users one person: the one that any of them had first. */
+/**
+ * Makes the users one person, with all who were one with any of them before: the person that any of them had first.
+ * So it does not matter in which order it is said who is one.
+ */
 async function joinUsers(sql: Knex.Transaction, district: string, users: readonly string[]): Promise<void> {
-  const persons = await personsOf(sql, district, users);
+  const persons = [...new Set((await personsOf(sql, district, users)).values())];
   const oldest: { readonly id: string } | undefined = await sql("persons")
-    .whereIn("id", [...persons.values()])
+    .whereIn("id", persons)
     .orderBy(["created_at", "id"])
     .first("id");
-  const isOne = new Set(persons.values()).size <= 1;
-  if (oldest === undefined || isOne) return;
-  await sql("person_users")
-    .where({ district })
-    .whereIn("sourced_id", [...users])
-    .update({ person: oldest.id });
+  if (oldest === undefined || persons.length <= 1) return;
+  const others = persons.filter((person) => person !== oldest.id);
+  await sql("person_users").whereIn("person", others).update({ person: oldest.id });
+  await sql.raw(
+    `insert into pilot_teachers (district, person, named_by, named_at)
+     select district, :oldest, named_by, named_at from pilot_teachers where person = any(cast(:others as uuid[]))
+     on conflict do nothing`,
+    { oldest: oldest.id, others },
+  );
+  await sql("pilot_teachers").whereIn("person", others).delete();
   await markRegistrationDue(sql, district);
-  await markRosterDue(sql, district, [...persons.values()]);
+  await markRosterDue(sql, district, persons);
 }
 
 /** Takes in a record of `licenses`. */
