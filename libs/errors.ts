@@ -120,6 +120,19 @@ export const errorRegister = {
     retryable: false,
     remedy: "Work was lost before it was taken. Deliver the district's sets again, then move the consumer's position.",
   },
+  "kafka.refused": {
+    message: "asking Kafka for something that it refuses",
+    status: 500,
+    retryable: false,
+    remedy:
+      "Read the type that the message names: mostly credentials, or an access rule that is missing for the topic or the transactional id.",
+  },
+  "kafka.unreachable": {
+    message: "talking to Kafka",
+    status: 503,
+    retryable: true,
+    remedy: "Nothing if it passes. Otherwise check that the brokers of KAFKA_BROKERS run and accept this host.",
+  },
   "landing.io": {
     message: "reading or writing the landing store",
     status: 503,
@@ -150,6 +163,13 @@ export const errorRegister = {
     status: 409,
     retryable: false,
     remedy: "Start over from the topic's beginning: what was read belongs to a log that is gone.",
+  },
+  "log.other": {
+    message: "opening an installation with another log than it began with",
+    status: 409,
+    retryable: false,
+    remedy:
+      "Set KAFKA_BROKERS and SCHEMA_REGISTRY_URL as it had them, or take them away, as the message says; or begin anew in another data folder and database.",
   },
   "log.range-expired": {
     message: "reading a range whose beginning is no longer kept",
@@ -349,6 +369,19 @@ export const errorRegister = {
     status: 404,
     retryable: false,
     remedy: "List the tokens with `rollcall token list`.",
+  },
+  "topics.differ": {
+    message: "reading back the topics that were just changed",
+    status: 500,
+    retryable: false,
+    remedy: "The brokers took the settings and have others: look for a policy of theirs, then apply again.",
+  },
+  "topics.lossy": {
+    message: "changing a topic by which records would be lost",
+    status: 409,
+    retryable: false,
+    remedy:
+      "Nothing was changed. If it is meant, change that one topic with Kafka's own tools, then apply again; if not, find out who changed it.",
   },
   usage: {
     message: "understanding the command",

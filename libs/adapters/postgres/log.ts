@@ -221,7 +221,8 @@ class TableLog implements PostgresLog {
   }
 }
 
-class BufferedTransaction implements Transaction {
+/** Keeps what is appended until the work is done, topic by topic. */
+export class BufferedTransaction implements Transaction {
   readonly sql: Knex.Transaction;
   readonly #topics = new Map<string, NewRecord[]>();
   #isOpen = true;

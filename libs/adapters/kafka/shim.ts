@@ -1,0 +1,188 @@
+// The door to kafkajs 2.2.4, which is unmaintained: what we use of its inside, typed, and the repair of what is broken.
+// It keeps true that another version is refused at once (the inside is not promised to stay), and that only what was
+// measured is used: its connections (TLS, SASL, brokers that come and go) and its admin calls. Its producer and its
+// consumer are not; decisions/0010 says why.
+
+import { createRequire } from "node:module";
+import { assert } from "../../domain/assert.ts";
+
+const required = "2.2.4";
+
+/** How to reach the brokers and who we are to them. */
+export type KafkaConnection = {
+  /** host:port of some of them. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly ssl?: boolean | object;
+  readonly sasl?: { readonly mechanism: string; readonly username: string; readonly password: string };
+};
+
+/** A request as kafkajs' connections send it: the body comes encoded, the answer leaves as its bytes. */
+type ProtocolRequest<T> = {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    encode(): Promise<unknown>;
+  };
+  readonly response: { decode(payload: Buffer): Promise<Buffer>; parse(payload: Buffer): Promise<T> };
+};
+
+/** A broker of kafkajs' pool. */
+export type Broker = {
+  readonly nodeId: number | null;
+  readonly connectionPool: { send<T>(request: ProtocolRequest<T>): Promise<T> };
+  isConnected(): boolean;
+  disconnect(): Promise<void>;
+  initProducerId(about: {
+    readonly transactionalId: string;
+    readonly transactionTimeout: number;
+  }): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
+};
+
+/** What kafkajs calls a cluster: the pool of connections behind its clients. */
+export type Cluster = {
+  readonly brokerPool: {
+    findConnectedBroker(): Promise<Broker>;
+    findBroker(about: { readonly nodeId: string }): Promise<Broker>;
+    refreshMetadata(topics: readonly string[]): Promise<void>;
+  };
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  findGroupCoordinator(about: { readonly groupId: string; readonly coordinatorType: 1 }): Promise<Broker>;
+};
+
+/** The part of kafkajs' admin client that we use. */
+export type Admin = {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  createTopics(about: {
+    readonly timeout?: number;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly numPartitions: number;
+      readonly replicationFactor: number;
+      readonly configEntries: readonly { readonly name: string; readonly value: string }[];
+    }[];
+  }): Promise<boolean>;
+  deleteTopics(about: { readonly topics: readonly string[]; readonly timeout?: number }): Promise<void>;
+  deleteTopicRecords(about: {
+    readonly topic: string;
+    readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+  }): Promise<void>;
+};
+
+type Client = { admin(options: object): Admin };
+type ProtocolError = Error & { readonly type?: string; readonly code?: unknown; readonly retriable?: boolean };
+type Kafkajs = {
+  readonly Kafka: new (options: object) => Client;
+  readonly logLevel: { readonly NOTHING: number };
+  readonly errorOf: (code: number) => ProtocolError;
+  readonly Encoder: new () => { writeBuffer(bytes: Buffer): unknown };
+};
+
+let loaded: Kafkajs | undefined;
+
+/** kafkajs with its repairs, loaded when it is first needed. */
+function kafkajs(): Kafkajs {
+  return (loaded ??= load());
+}
+
+function load(): Kafkajs {
+  const require = createRequire(import.meta.url);
+  const { version } = require("kafkajs/package.json") as { readonly version: string };
+  assert(version === required, `kafkajs is ${required}, not ${version}: its inside is used`);
+  repairTimer(require("kafkajs/src/network/requestQueue") as RequestQueue);
+  const { Kafka, logLevel } = require("kafkajs") as Pick<Kafkajs, "Kafka" | "logLevel">;
+  const { createErrorFromCode } = require("kafkajs/src/protocol/error") as {
+    readonly createErrorFromCode: Kafkajs["errorOf"];
+  };
+  const Encoder = require("kafkajs/src/protocol/encoder") as Kafkajs["Encoder"];
+  return { Kafka, logLevel, errorOf: createErrorFromCode, Encoder };
+}
+
+type RequestQueue = {
+  readonly prototype: { pending: readonly unknown[]; throttledUntil: number; scheduleCheckPendingRequests(): void };
+};
+
+/**
+ * The queue sets a timer for a time that has passed already, a large negative number, whenever nothing waits; Node says
+ * so by a warning. A timer is needed only when a request waits.
+ */
+function repairTimer(queue: RequestQueue): void {
+  const original = queue.prototype.scheduleCheckPendingRequests;
+  queue.prototype.scheduleCheckPendingRequests = function scheduleWhenPending(this: RequestQueue["prototype"]): void {
+    if (this.pending.length > 0) original.call(this);
+  };
+}
+
+// kafkajs does not try again by itself: our own loops do, which know what may be sent twice.
+const noRetry = { retries: 0, initialRetryTime: 50 };
+const requestTimeoutMs = 15_000;
+
+function clientOf({ brokers, clientId, ssl, sasl }: KafkaConnection): Client {
+  const { Kafka, logLevel } = kafkajs();
+  return new Kafka({
+    brokers: [...brokers],
+    clientId,
+    ...(ssl === undefined ? {} : { ssl }),
+    ...(sasl === undefined ? {} : { sasl }),
+    // Every failure reaches the caller as an error; what kafkajs would print has no place in our log.
+    logLevel: logLevel.NOTHING,
+    requestTimeout: requestTimeoutMs,
+    connectionTimeout: 5_000,
+    retry: noRetry,
+  });
+}
+
+/** kafkajs' pool of connections, not yet connected. */
+export function newCluster(connection: KafkaConnection): Cluster {
+  const client = clientOf(connection);
+  const symbol = Object.getOwnPropertySymbols(client).find((each) => String(each).includes("createCluster"));
+  assert(symbol !== undefined, "kafkajs keeps its cluster behind a symbol");
+  const make = Reflect.get(client, symbol) as (options: object) => Cluster;
+  return make({ metadataMaxAge: 300_000, allowAutoTopicCreation: false, maxInFlightRequests: null });
+}
+
+/** kafkajs' admin client, not yet connected. */
+export function newAdmin(connection: KafkaConnection): Admin {
+  return clientOf(connection).admin({ retry: { retries: 5, initialRetryTime: 100, maxRetryTime: 2_000 } });
+}
+
+/** A request of ours to one broker. */
+export type Call<T> = {
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly apiName: string;
+  readonly body: Buffer;
+  readonly read: (payload: Buffer) => T;
+};
+
+export function sendTo<T>(broker: Broker, { apiKey, apiVersion, apiName, body, read }: Call<T>): Promise<T> {
+  const { Encoder } = kafkajs();
+  return broker.connectionPool.send({
+    request: { apiKey, apiVersion, apiName, encode: () => Promise.resolve(new Encoder().writeBuffer(body)) },
+    response: { decode: (payload) => Promise.resolve(payload), parse: (payload) => Promise.resolve(read(payload)) },
+  });
+}
+
+/** The error that a broker names by a code, as kafkajs would throw it. */
+export function brokerError(code: number): Error {
+  return kafkajs().errorOf(code);
+}
+
+/** What we need to know of an error of the brokers or of the way to them. */
+export type KafkaFailure = { readonly type: string; readonly mayPass: boolean };
+
+/** @returns null when the error is not one of kafkajs: then it is a bug of ours. */
+export function failureOf(thrown: unknown): KafkaFailure | null {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = error.cause, depth++) {
+    const { name, type, retriable } = error as ProtocolError;
+    // kafkajs wraps what it gave up on: what it was stands beneath.
+    if (/RetriesExceeded|NonRetriableError$/u.test(name) && error.cause instanceof Error) continue;
+    if (!name.startsWith("KafkaJS")) return null;
+    if (type !== undefined) return { type, mayPass: retriable !== false };
+    return { type: name.replace("KafkaJS", ""), mayPass: !/SASL|NotImplemented|UnsupportedMagic/u.test(name) };
+  }
+  return null;
+}
