@@ -144,16 +144,17 @@ async function positionTests(suite: Test, make: MakeLog): Promise<void> {
 async function crashTests(suite: Test, make: MakeLog): Promise<void> {
   for (const moment of ["after pump", "before commit", "after commit"]) {
     await suite.test(`killed ${moment}, effect, output and position are there once in the end`, async (t) => {
-      const { inbox, database, log, ...under } = await withInbox(t, make);
+      const { inbox, ...under } = await withInbox(t, make);
+      const { database, log } = under;
       await log.createTopic("plans");
       await database.sql.raw("create table effects (work bigint)");
-      await publish({ database, log, ...under }, delivery("springfield", "1"));
-      await killAt(database.url, moment);
+      await publish(under, delivery("springfield", "1"));
+      await killAt(under, moment);
       const isDone = moment === "after commit";
       t.same((await database.sql("effects")).length, isDone ? 1 : 0, "after the kill");
       t.equal((await log.extent("plans"))?.end, isDone ? 1 : 0);
       t.same(await inbox.waitingDistricts(consumer), isDone ? [] : ["springfield"]);
-      await killAt(database.url, "never");
+      await killAt(under, "never");
       t.same((await database.sql("effects")).length, 1, "after the second run");
       t.same(Buffer.from((await readAll(log, "plans"))[0]?.value ?? []).toString(), "1");
       t.equal((await log.extent("plans"))?.end, 1);
@@ -163,8 +164,11 @@ async function crashTests(suite: Test, make: MakeLog): Promise<void> {
 }
 
 /** Runs the consumer until it says that the moment has come, then kills it; or to its end if it never says so. */
-async function killAt(url: string, moment: string): Promise<void> {
-  const child = spawn(process.execPath, [crashConsumer, url, moment], { stdio: ["ignore", "pipe", "inherit"] });
+async function killAt({ database, environment }: LogUnderTest, moment: string): Promise<void> {
+  const child = spawn(process.execPath, [crashConsumer, database.url, moment], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...environment },
+  });
   child.stdout.on("data", () => child.kill("SIGKILL"));
   const [code, signal]: readonly unknown[] = await once(child, "exit");
   const expected = moment === "never" ? code === 0 : signal === "SIGKILL";

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { Test } from "tap";
 import type { NewRecord } from "../../libs/ports.ts";
-import { codeOf, numbered, readAll, record, topic } from "./log-under-test.ts";
+import { codeOf, headersOf, numbered, readAll, record, topic } from "./log-under-test.ts";
 import type { MakeLog } from "./log-under-test.ts";
 
 export async function contentTests(suite: Test, make: MakeLog): Promise<void> {
@@ -45,10 +45,7 @@ export async function contentTests(suite: Test, make: MakeLog): Promise<void> {
       read.map((one) => one.value && Buffer.from(one.value)),
       sent.map((one) => one.value && Buffer.from(one.value)),
     );
-    t.same(
-      read.map((one) => one.headers()),
-      [{}, {}, long.headers, {}],
-    );
+    t.same(read.map(headersOf), [{}, {}, long.headers, {}]);
     t.equal(read[2]?.header("origin"), "users.csv:7");
     t.equal(read[2]?.header("missing"), undefined);
     t.ok(Math.abs(Date.now() - (read[0]?.timestamp ?? 0)) < 600_000, "the time is the log's, in epoch milliseconds");

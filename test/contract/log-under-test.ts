@@ -18,6 +18,13 @@ export type LogUnderTest = {
   readonly codec: Codec;
   /** Makes the topic forget what lies before the offset, as retention does. */
   readonly expire: (topic: string, before: number) => Promise<void>;
+  /**
+   * A transaction of more than one batch of this log may be seen in part for a moment. It is whole in the end, and
+   * nothing else comes between its parts.
+   */
+  readonly showsParts?: true;
+  /** What a process of its own needs beside the database's URL to open this log. */
+  readonly environment?: Readonly<Record<string, string>>;
 };
 
 export type MakeLog = (t: Teardown) => Promise<LogUnderTest>;
@@ -61,6 +68,14 @@ export async function leaseOf(database: Database, ttlMs = leaseMs): Promise<Leas
 /** Makes whoever holds the lease lose it, as time would. */
 export async function lapse(database: Database): Promise<void> {
   await database.sql("leases").where({ name: topic }).update({ expires_at: "-infinity" });
+}
+
+// Headers that a log adds by itself: the number that tells a repeat, and the generation of the topic.
+const logHeaders: ReadonlySet<string> = new Set(["outbox", "generation"]);
+
+/** The headers with which a record was written. */
+export function headersOf(record: StoredRecord): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(record.headers()).filter(([name]) => !logHeaders.has(name)));
 }
 
 export function keysOf(records: readonly StoredRecord[]): readonly string[] {

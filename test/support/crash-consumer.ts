@@ -1,6 +1,7 @@
 // A consumer that is killed: it takes the district's next work, applies its effect and output, and stops before or after
 // the commit, saying so, until the test kills it. Run as a process of its own with the database's URL and the moment.
 
+import { kafkaLog } from "../../libs/adapters/kafka/log.ts";
 import { openDatabase } from "../../libs/adapters/postgres/database.ts";
 import { openInbox } from "../../libs/adapters/postgres/inbox.ts";
 import { postgresLog } from "../../libs/adapters/postgres/log.ts";
@@ -9,7 +10,12 @@ import { repositoryRegistry } from "../../libs/adapters/registry/repository.ts";
 
 const [, , url = "", moment = ""] = process.argv;
 const database = openDatabase(url);
-const log = postgresLog({ database, codec: await openCodec(repositoryRegistry()) });
+const codec = await openCodec(repositoryRegistry());
+const { CRASH_BROKERS: brokers, CRASH_PREFIX: prefix = "" } = process.env;
+const log =
+  brokers === undefined
+    ? postgresLog({ database, codec })
+    : kafkaLog({ database, codec, brokers: brokers.split(","), clientId: "rollcall-test", prefix });
 const inbox = openInbox({ log, sql: database.sql });
 
 async function waitToBeKilled(): Promise<void> {

@@ -106,7 +106,9 @@ export class KafkaCluster {
 
   /** Learns the brokers anew; the topic keeps kafkajs from asking for all there are. */
   async #refresh(topic: string): Promise<void> {
-    this.#refreshing ??= this.#cluster.brokerPool.refreshMetadata([topic]).finally(() => (this.#refreshing = undefined));
+    this.#refreshing ??= this.#cluster.brokerPool
+      .refreshMetadata([topic])
+      .finally(() => (this.#refreshing = undefined));
     await this.#refreshing;
     this.#knowsBrokers = true;
   }

@@ -9,15 +9,7 @@
 
 import type { Knex } from "knex";
 import { AppError } from "../../errors.ts";
-import type {
-  EventLog,
-  Lease,
-  LogRange,
-  StoredRecord,
-  TopicExtent,
-  TopicWriter,
-  Transaction,
-} from "../../ports.ts";
+import type { EventLog, Lease, LogRange, StoredRecord, TopicExtent, TopicWriter, Transaction } from "../../ports.ts";
 import { databaseFailure } from "../postgres/database.ts";
 import type { Database } from "../postgres/database.ts";
 import { AppendListener } from "../postgres/listener.ts";
@@ -56,7 +48,7 @@ export interface KafkaLog extends EventLog {
   flush(): Promise<void>;
   /** Topics whose outbox could not be sent when it was last tried, and why. */
   failures(): ReadonlyMap<string, AppError>;
-  /** Makes the topic forget what lies before an offset. */
+  /** Makes a topic that is kept by age forget what lies before an offset. */
   deleteBefore(topic: string, offset: number): Promise<void>;
   /** Ends sending and all connections; the database stays open. */
   close(): Promise<void>;
@@ -138,7 +130,10 @@ class BrokerLog implements KafkaLog {
   }
 
   /** A topic that was made by others has no outbox yet. */
-  async #putInNewOutbox(sql: Knex.Transaction, ...[topic, records]: readonly [string, Parameters<typeof assertSendable>[0]]): Promise<number> {
+  async #putInNewOutbox(
+    sql: Knex.Transaction,
+    ...[topic, records]: readonly [string, Parameters<typeof assertSendable>[0]]
+  ): Promise<number> {
     const place = await this.#cluster.place(this.#topics.nameOf(topic));
     if (place !== null) await addOutboxTopic(sql, topic);
     const last = place === null ? null : await putInOutbox(sql, topic, records);

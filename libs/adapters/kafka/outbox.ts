@@ -85,7 +85,11 @@ export async function waitingTopics(sql: Knex): Promise<readonly string[]> {
 }
 
 /** Blocks of a topic's outbox, the first committed first. */
-export type Waiting = { readonly seqs: readonly number[]; readonly last: number; readonly records: readonly StoredRecord[] };
+export type Waiting = {
+  readonly seqs: readonly number[];
+  readonly last: number;
+  readonly records: readonly StoredRecord[];
+};
 
 /** The next records to send; their offsets are their numbers. Null when there are none. */
 export async function nextWaiting(sql: Knex, topic: string): Promise<Waiting | null> {
@@ -108,13 +112,19 @@ export async function forgetSent(
 ): Promise<void> {
   await sql.transaction(async (trx) => {
     await checkLease(trx, lease);
-    await trx("outbox").where({ topic }).whereIn("seq", [...seqs]).delete();
+    await trx("outbox")
+      .where({ topic })
+      .whereIn("seq", [...seqs])
+      .delete();
     await trx.raw("select pg_notify(?, ?)", [appendChannel, topic]);
   });
 }
 
 /** Whether the topic's outbox holds nothing up to a number. */
 export async function isSent(sql: Knex, topic: string, seq: number): Promise<boolean> {
-  const { rows } = await sql.raw<Rows<unknown>>("select 1 from outbox where topic = ? and seq <= ? limit 1", [topic, seq]);
+  const { rows } = await sql.raw<Rows<unknown>>("select 1 from outbox where topic = ? and seq <= ? limit 1", [
+    topic,
+    seq,
+  ]);
   return rows.length === 0;
 }

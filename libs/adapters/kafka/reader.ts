@@ -9,7 +9,6 @@ import { AppError } from "../../errors.ts";
 import type { LogRange, StoredRecord } from "../../ports.ts";
 import type { KafkaCluster } from "./cluster.ts";
 import { decodeBatches } from "./record-batch.ts";
-import type { DecodedBatch } from "./record-batch.ts";
 import { fetchFrom } from "./requests.ts";
 import type { Fetched } from "./requests.ts";
 import { failureOf } from "./shim.ts";
@@ -26,10 +25,7 @@ const stallPauseMs = 50;
 export type KafkaRange = LogRange & { readonly name: string };
 
 /** @throws AppError `log.generation`, `log.range-expired`, `log.range-short`; never fewer records without an error. */
-export async function* readRange(
-  cluster: KafkaCluster,
-  range: KafkaRange,
-): AsyncGenerator<readonly StoredRecord[]> {
+export async function* readRange(cluster: KafkaCluster, range: KafkaRange): AsyncGenerator<readonly StoredRecord[]> {
   assert(range.from <= range.to, "a range ends where it begins or later");
   await checkRange(cluster, range);
   let stalledSince: number | null = null;
@@ -60,8 +56,7 @@ async function checkRange(cluster: KafkaCluster, { topic, name, generation, from
   for (const since = performance.now(); ; await sleep(stallPauseMs)) {
     const end = (await cluster.offsets([name], "end")).get(name) ?? 0;
     if (to <= end) return;
-    if (performance.now() - since > stallMs)
-      throw new AppError("log.range-short", { details: { ...details, end } });
+    if (performance.now() - since > stallMs) throw new AppError("log.range-short", { details: { ...details, end } });
   }
 }
 
@@ -106,10 +101,7 @@ function isNowhere(thrown: unknown): boolean {
 type Stall = { readonly since: number | null; readonly position: number; readonly highWatermark: number };
 
 /** @returns since when the position stands still. @throws AppError `log.range-short` when that is too long. */
-async function stalled(
-  { topic, from, to }: KafkaRange,
-  { since, position, highWatermark }: Stall,
-): Promise<number> {
+async function stalled({ topic, from, to }: KafkaRange, { since, position, highWatermark }: Stall): Promise<number> {
   const start = since ?? performance.now();
   if (performance.now() - start > stallMs)
     throw new AppError("log.range-short", { details: { topic, from, to, position, end: highWatermark } });

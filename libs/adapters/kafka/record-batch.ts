@@ -66,7 +66,14 @@ function encodeFrom(records: readonly NewRecord[], from: number, about: Encoding
   }
   const end = out.at;
   out.at = 0;
-  out.int64(0).int32(end - lengthStart).int32(-1).int8(2).int32(0).int16(0).int32(count - 1);
+  out
+    .int64(0)
+    .int32(end - lengthStart)
+    .int32(-1)
+    .int8(2)
+    .int32(0)
+    .int16(0)
+    .int32(count - 1);
   out.int64(about.now).int64(about.now).int64(about.producerId).int16(about.producerEpoch);
   out.int32(about.sequence).int32(count);
   out.bytes.writeUInt32BE(crc32c(out.bytes, crcStart, end), crcStart - 4);
@@ -166,10 +173,7 @@ export function* decodeBatches(
   }
 }
 
-function decodeBatch(
-  batch: ByteReader,
-  { from, to }: { readonly from: number; readonly to: number },
-): DecodedBatch {
+function decodeBatch(batch: ByteReader, { from, to }: { readonly from: number; readonly to: number }): DecodedBatch {
   const first = batch.int64();
   batch.at = crcStart - 5;
   const magic = batch.int8();
@@ -197,7 +201,9 @@ function plainBytes(bytes: Buffer, compression: number): Buffer {
   if (compression === 0) return bytes;
   if (compression === 1) return gunzipSync(bytes);
   if (compression === 4) return zstdDecompressSync(bytes);
-  throw undecodable(`with compression ${compression}: let the topic have compression.type=zstd, and brokers convert it`);
+  throw undecodable(
+    `with compression ${compression}: let the topic have compression.type=zstd, and brokers convert it`,
+  );
 }
 
 function undecodable(why: string): AppError {
@@ -269,7 +275,9 @@ class BatchRecord implements StoredRecord {
   }
 
   headers(): Readonly<Record<string, string>> {
-    return Object.fromEntries([...this.#entries()].map(([key, value]) => [key.toString("utf8"), value.toString("utf8")]));
+    return Object.fromEntries(
+      [...this.#entries()].map(([key, value]) => [key.toString("utf8"), value.toString("utf8")]),
+    );
   }
 
   *#entries(): Generator<readonly [Buffer, Buffer]> {

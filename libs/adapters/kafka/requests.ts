@@ -6,7 +6,7 @@ import { ByteReader, ByteWriter } from "./bytes.ts";
 import { brokerError } from "./shim.ts";
 import type { Call } from "./shim.ts";
 
-const apiKeys = { produce: 0, fetch: 1, listOffsets: 2, metadata: 3 } as const;
+const apiKeys = { produce: 0, fetch: 1, listOffsets: 2, metadata: 3, deleteRecords: 21 } as const;
 const unknownTopic = 3;
 const noTopicId = Buffer.alloc(16);
 
@@ -144,6 +144,24 @@ function readProduced(payload: Buffer): number {
   // An answer without the partition, or without an offset, acknowledges nothing.
   if (base === undefined || base < 0) throw brokerError(-1);
   return base;
+}
+
+/** Makes the leader forget what lies before an offset; the answer is the first that is kept. */
+export function deleteBefore(topic: string, offset: number): Call<number> {
+  const body = new ByteWriter();
+  body.int32(1).text(topic).int32(1).int32(0).int64(offset).int32(10_000);
+  const read = (payload: Buffer): number => {
+    const answer = new ByteReader(payload);
+    answer.int32();
+    let start = 0;
+    eachPartition(answer, () => {
+      start = answer.int64();
+      const error = answer.int16();
+      if (error !== 0) throw brokerError(error);
+    });
+    return start;
+  };
+  return { apiKey: apiKeys.deleteRecords, apiVersion: 1, apiName: "DeleteRecords", body: body.take(), read };
 }
 
 /** Calls back at the fields of each partition of each topic; the index was read. */

@@ -66,10 +66,6 @@ export type Admin = {
     }[];
   }): Promise<boolean>;
   deleteTopics(about: { readonly topics: readonly string[]; readonly timeout?: number }): Promise<void>;
-  deleteTopicRecords(about: {
-    readonly topic: string;
-    readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
-  }): Promise<void>;
 };
 
 type Client = { admin(options: object): Admin };
@@ -110,7 +106,10 @@ type RequestQueue = {
  * so by a warning. A timer is needed only when a request waits.
  */
 function repairTimer(queue: RequestQueue): void {
-  const original = queue.prototype.scheduleCheckPendingRequests;
+  const original: (this: RequestQueue["prototype"]) => void = Reflect.get(
+    queue.prototype,
+    "scheduleCheckPendingRequests",
+  );
   queue.prototype.scheduleCheckPendingRequests = function scheduleWhenPending(this: RequestQueue["prototype"]): void {
     if (this.pending.length > 0) original.call(this);
   };

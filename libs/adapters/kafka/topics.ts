@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../../errors.ts";
 import type { TopicExtent } from "../../ports.ts";
 import type { KafkaCluster } from "./cluster.ts";
+import { deleteBefore } from "./requests.ts";
 import { failureOf } from "./shim.ts";
 import { topicSettings } from "./topic-settings.ts";
 
@@ -64,7 +65,10 @@ export class KafkaTopics {
 
   /** The ends of those of the topics that there are. */
   async ends(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    return this.#cluster.offsets(topics.map((topic) => this.nameOf(topic)), "end");
+    return this.#cluster.offsets(
+      topics.map((topic) => this.nameOf(topic)),
+      "end",
+    );
   }
 
   async delete(topic: string): Promise<void> {
@@ -77,9 +81,12 @@ export class KafkaTopics {
     await this.#until(topic, async () => ((await this.#cluster.place(name))?.id === place.id ? null : true));
   }
 
+  /** Moves the topic's start to an offset, at most to its end. @throws AppError `log.unknown-topic`. */
   async deleteBefore(topic: string, offset: number): Promise<void> {
-    const partitions = [{ partition: 0, offset: String(offset) }];
-    await this.#cluster.administer((admin) => admin.deleteTopicRecords({ topic: this.nameOf(topic), partitions }));
+    const extent = await this.extent(topic);
+    if (extent === null) throw new AppError("log.unknown-topic", { details: { topic } });
+    const name = this.nameOf(topic);
+    await this.#cluster.toLeader(name, deleteBefore(name, Math.min(offset, extent.end)));
   }
 
   async #until<T>(topic: string, look: () => Promise<T | null>): Promise<T> {

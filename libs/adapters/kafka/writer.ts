@@ -157,7 +157,10 @@ export class FencedWriter {
   }
 
   /** Returns when the same batch may be sent again. */
-  async #judge({ thrown }: Failed, { isFirst, isLate }: { readonly isFirst: boolean; readonly isLate: boolean }): Promise<void> {
+  async #judge(
+    { thrown }: Failed,
+    { isFirst, isLate }: { readonly isFirst: boolean; readonly isLate: boolean },
+  ): Promise<void> {
     if (thrown instanceof AppError) {
       if (thrown.code === "kafka.unreachable" && !isLate) return;
       throw thrown.code === "log.unknown-topic" ? this.#fenced(thrown) : thrown;

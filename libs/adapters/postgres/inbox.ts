@@ -1,7 +1,7 @@
 // The inbox: control records become rows of work, and the rows are worked off one district at a time.
 // It keeps true: a record becomes work exactly once, however often it is pumped and wherever that breaks off, because
-// rows and position move in one transaction by compare-and-set; a district's work is done in the order of its arrival,
-// and one that stopped keeps the later ones waiting.
+// rows and position move in one transaction by compare-and-set, and a sender's repeat is known by its number; a
+// district's work is done in the order of its arrival, and one that stopped keeps the later ones waiting.
 //
 //   (record) --pump--> waiting --finish--> done
 //                      waiting --stop--> stopped --resume--> waiting
@@ -193,9 +193,17 @@ async function copy(
         .where({ consumer, topic, generation, next_offset: expected })
         .update({ next_offset: next });
       if (moved === 0) return null;
-      for (let i = 0; i < rows.length; i += recordsPerInsert)
-        await trx("work").insert(rows.slice(i, i + recordsPerInsert));
-      return rows.length;
+      let copied = 0;
+      for (let i = 0; i < rows.length; i += recordsPerInsert) {
+        const part = rows.slice(i, i + recordsPerInsert);
+        const kept: readonly unknown[] = await trx("work")
+          .insert(part)
+          .onConflict(["consumer", "topic", "generation", "outbox_seq"])
+          .ignore()
+          .returning("id");
+        copied += kept.length;
+      }
+      return copied;
     });
   } catch (cause) {
     throw databaseFailure(cause);
@@ -219,11 +227,18 @@ function workRow(record: StoredRecord, { consumer, topic, generation, district }
     key: Buffer.from(record.key),
     value: record.value === null ? null : Buffer.from(record.value),
     headers: JSON.stringify(record.headers()),
+    outbox_seq: outboxSeq(record),
     appended_at: new Date(record.timestamp),
     // A key without a district can be ordered after nothing: it must be seen, not skipped.
     state: district === null ? "stopped" : "waiting",
     reason: district === null ? unreadableKey : null,
   };
+}
+
+/** The number by which a sender's repeat is known; null when the record was not sent from an outbox of ours. */
+function outboxSeq(record: StoredRecord): number | null {
+  const number = Number(record.header("outbox") ?? "none");
+  return Number.isSafeInteger(number) ? number : null;
 }
 
 /** The texts of a key, which is a JSON array of them; null when it is something else. The first one is the district. */
