@@ -138,8 +138,11 @@ function byLicense(product: string, facts: Facts, before: readonly GateView[]): 
     return refusal(product, reason, [...before, view("license", reason, idsOf(licenses), newest(licenses))]);
   }
   const license = view("license", null, idsOf(valid), newest(valid));
+  // First one that has seats for all: no seat is used up where none is needed, and which license came first is the same.
   const seated =
-    valid.find(({ hasSeat }) => hasSeat) ?? valid.find(({ seatsLeft }) => seatsLeft === null || seatsLeft > 0);
+    valid.find(({ seatsLeft }) => seatsLeft === null) ??
+    valid.find(({ hasSeat }) => hasSeat) ??
+    valid.find(({ seatsLeft }) => (seatsLeft ?? 0) > 0);
   if (seated === undefined) {
     const seat = view("seat", "seat.none", "none is left", newest(valid));
     return refusal(product, "seat.none", [...before, license, seat]);
