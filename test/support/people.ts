@@ -2,9 +2,11 @@
 
 import type { System } from "../../libs/cli/system.ts";
 import { loginId } from "../../libs/adapters/postgres/people.ts";
-import type { Account, License, Login, LoginName, Records } from "../../libs/records.ts";
+import type { Account, License, LinkDecision, Login, LoginName, Records, SchoolChoice } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
+import type { DistrictId } from "../../libs/domain/ids.ts";
 import { workOnce } from "../../services/registration/service.ts";
+import { workOnce as workOnRosters } from "../../services/rosters/service.ts";
 
 export const issuer = "https://id.oak.example";
 
@@ -48,6 +50,26 @@ export async function signIn(
   return loginId(record);
 }
 
+/** A teacher names a school. */
+export async function chooseSchool(system: System, record: SchoolChoice): Promise<void> {
+  const key = controlKey(record.district, record.issuer, record.subject);
+  await append(system, { topic: controlTopics.logins.name, key, name: "rollcall.control.SchoolChoice", record });
+}
+
+/** A person says who a login is, or is not. */
+export async function decideLink(system: System, record: LinkDecision): Promise<void> {
+  const key = controlKey(record.district, record.issuer, record.subject);
+  await append(system, { topic: controlTopics.logins.name, key, name: "rollcall.control.LinkDecision", record });
+}
+
+/** A license is no more. */
+export async function withdrawLicense(system: System, license: string): Promise<void> {
+  await system.log.transaction(async (tx) => {
+    tx.append(controlTopics.licenses.name, [{ key: controlKey(license), value: null }]);
+    await Promise.resolve();
+  });
+}
+
 export async function putLicense(
   system: System,
   license: Partial<License> & { readonly license: string; readonly orgs: readonly string[] },
@@ -89,6 +111,16 @@ export function linkTo(login: LoginName): Account["link"] {
 export async function settleRegistration(system: System): Promise<void> {
   const { signal } = new AbortController();
   while (await workOnce(system, signal));
+}
+
+/** Lets rosters and registration do all that there is to do, for one another too. */
+export async function settlePeople(system: System): Promise<void> {
+  const { signal } = new AbortController();
+  const pausedUntil = new Map<DistrictId, number>();
+  for (let worked = true; worked;) {
+    const rosters = await workOnRosters(system, { pausedUntil, stoppedPauseMs: 1000 }, signal);
+    worked = (await workOnce(system, signal)) || rosters.worked;
+  }
 }
 
 export type LoginState = { readonly state: string; readonly reason: string; readonly person: string | null };
