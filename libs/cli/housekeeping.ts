@@ -4,6 +4,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { compact } from "../adapters/postgres/compact.ts";
+import type { Database } from "../adapters/postgres/database.ts";
+import type { PostgresLog } from "../adapters/postgres/log.ts";
 import { parseDistrictId } from "../domain/ids.ts";
 import { controlTopics, districtTopic, districtTopicKinds, districtTopics, type TopicDescription } from "../topics.ts";
 import type { System } from "./system.ts";
@@ -25,17 +27,24 @@ async function slept(ms: number, signal: AbortSignal): Promise<boolean> {
 
 /** One round over all topics. */
 export async function tidyUp(system: System, signal: AbortSignal): Promise<void> {
-  const rows: readonly { readonly id: string }[] = await system.sql("districts").select("id");
-  for (const topic of Object.values(controlTopics)) await keep(system, topic.name, topic);
-  for (const district of rows.flatMap(({ id }) => parseDistrictId(id) ?? [])) {
-    if (signal.aborted) return;
-    for (const kind of districtTopicKinds) await keep(system, districtTopic(kind, district), districtTopics[kind]);
-  }
+  const { postgresLog } = system;
+  if (postgresLog !== null) await keepLog({ log: postgresLog, database: system.database, signal });
   await system.inbox.prune(doneWorkMs);
 }
 
-async function keep(system: System, topic: string, { kept }: TopicDescription): Promise<void> {
-  if ((await system.log.extent(topic)) === null) return;
-  if (kept.policy === "delete") await system.log.deleteOlder(topic, kept.retentionMs);
-  else await compact(system.database, topic, { olderThanMs: kept.minLagMs, tombstonesOlderThanMs: kept.tombstoneMs });
+type Kept = { readonly log: PostgresLog; readonly database: Database };
+
+async function keepLog({ signal, ...kept }: Kept & { readonly signal: AbortSignal }): Promise<void> {
+  const rows: readonly { readonly id: string }[] = await kept.database.sql("districts").select("id");
+  for (const topic of Object.values(controlTopics)) await keep(kept, topic.name, topic);
+  for (const district of rows.flatMap(({ id }) => parseDistrictId(id) ?? [])) {
+    if (signal.aborted) return;
+    for (const kind of districtTopicKinds) await keep(kept, districtTopic(kind, district), districtTopics[kind]);
+  }
+}
+
+async function keep({ log, database }: Kept, topic: string, { kept }: TopicDescription): Promise<void> {
+  if ((await log.extent(topic)) === null) return;
+  if (kept.policy === "delete") await log.deleteOlder(topic, kept.retentionMs);
+  else await compact(database, topic, { olderThanMs: kept.minLagMs, tombstonesOlderThanMs: kept.tombstoneMs });
 }

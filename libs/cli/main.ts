@@ -15,6 +15,7 @@ import { resumeVerb } from "./resume.ts";
 import { rosterVerbs } from "./rosters.ts";
 import { setVerbs } from "./sets.ts";
 import { tokenVerb } from "./tokens.ts";
+import { topicsVerb } from "./topics.ts";
 import { upVerb } from "./up.ts";
 
 endWhenOutputCloses();
@@ -32,6 +33,7 @@ for (const verb of [
   licenseVerb(),
   accountVerb(),
   tokenVerb(),
+  topicsVerb(),
   explainVerb(),
   resumeVerb(),
   ...rosterVerbs(),

@@ -3,68 +3,41 @@
 
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Knex } from "knex";
 
-import { FolderLanding } from "../adapters/landing/folder.ts";
 import { type Database, databaseFailure, migrate, openDatabase } from "../adapters/postgres/database.ts";
 import { reachableDataDir } from "../adapters/postgres/embedded-files.ts";
 import { type RunningPostgres, startPostgres } from "../adapters/postgres/embedded.ts";
-import { type Inbox, openInbox } from "../adapters/postgres/inbox.ts";
 import { type HeldLease, holdLease } from "../adapters/postgres/leases.ts";
-import { type PostgresLog, postgresLog } from "../adapters/postgres/log.ts";
-import { ChangeCodec } from "../adapters/registry/change-codec.ts";
-import { openCodec } from "../adapters/registry/codec.ts";
-import { recordCodec, type RecordCodec } from "../adapters/registry/record-codec.ts";
-import { repositoryRegistry } from "../adapters/registry/repository.ts";
 import { AppError, isAppError } from "../errors.ts";
-import type { IngestContext } from "../ingest/deliver.ts";
-import type { Clock } from "../ports.ts";
 import { EnvReader, processEnv } from "../runtime/env.ts";
 import type { Logger } from "../runtime/logger.ts";
-import { controlTopics } from "../topics.ts";
+import { openPorts, type Ports } from "../runtime/open.ts";
+import { readSettings, type Settings } from "../runtime/settings.ts";
 
 const upLease = "up";
 const upLeaseMs = 15_000;
 const busyPollMs = 200;
 const busyLimitMs = 60_000;
 
-export type Settings = {
-  /** Folder of the embedded database and of landing. */
-  readonly dataDir: string;
-  /** A PostgreSQL of one's own; null: an embedded one. */
-  readonly databaseUrl: string | null;
-  /** How long to wait for the turn of this command, milliseconds; a minute unless given. */
-  readonly busyLimitMs?: number;
-};
-
 /** @throws AppError `config.invalid`. */
 export function settingsFromEnv(): Settings {
   const env = new EnvReader(processEnv());
-  const settings = {
-    dataDir: resolve(env.text("ROLLCALL_DATA", ".rollcall")),
-    databaseUrl: env.optional("DATABASE_URL"),
-  };
+  const settings = readSettings(env);
   env.finish();
   return settings;
 }
 
-export type System = IngestContext & {
-  readonly log: PostgresLog;
-  readonly database: Database;
-  readonly inbox: Inbox;
-  readonly records: RecordCodec;
-  readonly changes: ChangeCodec;
+export type System = Ports & {
   /** Which database this is, in words for an operator. */
   readonly databaseDescription: string;
   /** Whether `rollcall up` runs elsewhere and does the work. */
   readonly isUp: boolean;
   close(): Promise<void>;
 };
-
-const clock: Clock = { now: () => Date.now() };
 
 /**
  * Opens the system, migrated and with its control topics. With an embedded database, one command at a time stands on it
@@ -110,6 +83,21 @@ function openingFailure(cause: unknown): unknown {
   });
 }
 
+/** Runs work on the migrated database alone: no topic and no schema need be there. */
+export async function withDatabase<T>(settings: Settings, work: (database: Database) => Promise<T>): Promise<T> {
+  const server = settings.databaseUrl === null ? await startServer(settings.dataDir) : null;
+  const database = openDatabase(settings.databaseUrl ?? server?.url ?? "");
+  try {
+    await migrate(database);
+    return await work(database);
+  } catch (error) {
+    throw openingFailure(error);
+  } finally {
+    await database.close();
+    await server?.stop();
+  }
+}
+
 async function startServer(dataDir: string): Promise<RunningPostgres> {
   try {
     await mkdir(dataDir, { recursive: true });
@@ -143,21 +131,9 @@ async function openOn(about: {
   readonly logger: Logger;
 }): Promise<System> {
   const { settings, database, server } = about;
-  const registry = repositoryRegistry();
-  const codec = await openCodec(registry);
-  const log = postgresLog({ database, codec });
-  for (const topic of Object.values(controlTopics)) await log.createTopic(topic.name);
+  const ports = await openPorts({ settings, database, logger: about.logger });
   return {
-    log,
-    database,
-    sql: database.sql,
-    codec,
-    records: recordCodec(codec),
-    changes: await ChangeCodec.open(registry),
-    inbox: openInbox({ log, sql: database.sql }),
-    landing: new FolderLanding(join(settings.dataDir, "landing")),
-    clock,
-    logger: about.logger,
+    ...ports,
     databaseDescription:
       server === null
         ? "the PostgreSQL of DATABASE_URL"
@@ -165,7 +141,7 @@ async function openOn(about: {
     isUp: about.isUp,
     close: async () => {
       // Each of them would keep the process alive, whatever became of the one before.
-      const ended = [await settled(log.close()), await settled(database.close()), await settled(server?.stop())];
+      const ended = [await settled(ports.log.close()), await settled(database.close()), await settled(server?.stop())];
       const failed = ended.find((result) => result.status === "rejected");
       if (failed !== undefined) throw failed.reason;
     },

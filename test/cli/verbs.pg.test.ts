@@ -42,6 +42,7 @@ void t.test("help lists the verbs, and the help of each shows what it takes and 
     license: ["put", "list", "remove"],
     account: ["create", "link", "unlink", "activate", "deactivate", "show"],
     token: ["create", "list", "revoke"],
+    topics: ["apply"],
   };
   const paths = [
     ...verbs.filter((verb) => groups[verb] === undefined && verb !== "help").map((verb) => [verb]),

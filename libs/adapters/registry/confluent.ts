@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import library from "@kafkajs/confluent-schema-registry";
+import type { SchemaType } from "@kafkajs/confluent-schema-registry";
 
 import { assert } from "../../domain/assert.ts";
 import { AppError, isAppError } from "../../errors.ts";
@@ -103,17 +103,10 @@ export async function registerSchemas(server: RegistryServer, folder: string = s
 class Client {
   readonly #server: RegistryServer;
   readonly #folder: string;
-  readonly #library: library.SchemaRegistry;
 
   constructor(server: RegistryServer, folder: string) {
     this.#server = server;
     this.#folder = folder;
-    // Its retries are shared by all instances; ours are those of whoever calls.
-    this.#library = new library.SchemaRegistry({
-      host: server.url,
-      ...(server.auth === undefined ? {} : { auth: server.auth }),
-      retry: { retries: 1 },
-    });
   }
 
   /** The server's id of exactly this form; null when the server does not have it. */
@@ -148,10 +141,14 @@ class Client {
 
   /** The library compares the subject's rule with ours before it registers; the server checks the schema. */
   async register(pin: Pin): Promise<void> {
-    const schema = { type: library.SchemaType.AVRO as const, schema: this.#text(pin) };
-    const options = { subject: pin.name, compatibility: library.COMPATIBILITY.FULL_TRANSITIVE };
+    const { SchemaRegistry: Library, SchemaType: types, COMPATIBILITY } = await loadLibrary();
+    const { AVRO }: { readonly AVRO: SchemaType.AVRO } = types;
+    const { url, auth } = this.#server;
+    // Its retries are shared by all instances; ours are those of whoever calls.
+    const library = new Library({ host: url, ...(auth === undefined ? {} : { auth }), retry: { retries: 1 } });
+    const options = { subject: pin.name, compatibility: COMPATIBILITY.FULL_TRANSITIVE };
     try {
-      await this.#library.register(schema, options);
+      await library.register({ type: AVRO, schema: this.#text(pin) }, options);
     } catch (cause) {
       throw refusal(statusOf(cause), cause instanceof Error ? cause.message : pin.name, cause);
     }
@@ -193,6 +190,9 @@ class Client {
     }
   }
 }
+
+// Loaded when something is registered: it brings a quarter of a second of other formats along.
+const loadLibrary = () => import("@kafkajs/confluent-schema-registry");
 
 /** What a server's refusal means. The library tells a connection that failed as status 400. */
 function refusal(status: number, message: string, cause: unknown): AppError {

@@ -1,0 +1,96 @@
+// Opens what the services stand on over a database that is there: the log, codecs, the inbox and landing.
+// It keeps true that an installation stays with the log it began on.
+
+import { join } from "node:path";
+
+import { kafkaLog } from "../adapters/kafka/log.ts";
+import { FolderLanding } from "../adapters/landing/folder.ts";
+import type { Database } from "../adapters/postgres/database.ts";
+import { type Inbox, openInbox } from "../adapters/postgres/inbox.ts";
+import { type PostgresLog, postgresLog } from "../adapters/postgres/log.ts";
+import { ChangeCodec } from "../adapters/registry/change-codec.ts";
+import { type Codec, openCodec } from "../adapters/registry/codec.ts";
+import { confluentRegistry } from "../adapters/registry/confluent.ts";
+import { recordCodec, type RecordCodec } from "../adapters/registry/record-codec.ts";
+import { repositoryRegistry } from "../adapters/registry/repository.ts";
+import { AppError } from "../errors.ts";
+import type { IngestContext } from "../ingest/deliver.ts";
+import type { Clock, EventLog } from "../ports.ts";
+import { controlTopics } from "../topics.ts";
+import type { Logger } from "./logger.ts";
+import type { KafkaSettings, Settings } from "./settings.ts";
+
+/** A log that this process opened. `deleteBefore` forgets the records before an offset. */
+export type SystemLog = EventLog & Pick<PostgresLog, "deleteBefore" | "close">;
+
+export type Ports = IngestContext & {
+  readonly log: SystemLog;
+  /** The log where it is the one in PostgreSQL, which we keep ourselves; on Kafka the brokers keep it: null. */
+  readonly postgresLog: PostgresLog | null;
+  readonly database: Database;
+  readonly inbox: Inbox;
+  readonly records: RecordCodec;
+  readonly changes: ChangeCodec;
+};
+
+const clock: Clock = { now: () => Date.now() };
+
+/**
+ * @param about.database open and migrated; closing the log does not close it.
+ * @throws AppError `log.other`; on Kafka also `kafka.unreachable`, `registry.unreachable`, `registry.unregistered`.
+ */
+export async function openPorts(about: {
+  readonly settings: Settings;
+  readonly database: Database;
+  readonly logger: Logger;
+}): Promise<Ports> {
+  const { settings, database, logger } = about;
+  const { kafka = null } = settings;
+  await keepToLog(database, kafka === null ? "postgres" : "kafka");
+  const registry = kafka === null ? repositoryRegistry() : confluentRegistry(kafka.registry);
+  const codec = await openCodec(registry);
+  const changes = await ChangeCodec.open(registry);
+  const { log, own } = openLog({ kafka, database, codec });
+  try {
+    for (const topic of Object.values(controlTopics)) await log.createTopic(topic.name);
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  return {
+    log,
+    postgresLog: own,
+    database,
+    sql: database.sql,
+    codec,
+    records: recordCodec(codec),
+    changes,
+    inbox: openInbox({ log, sql: database.sql }),
+    landing: new FolderLanding(join(settings.dataDir, "landing")),
+    clock,
+    logger,
+  };
+}
+
+function openLog(about: { readonly kafka: KafkaSettings | null; readonly database: Database; readonly codec: Codec }): {
+  readonly log: SystemLog;
+  readonly own: PostgresLog | null;
+} {
+  const { kafka, ...rest } = about;
+  if (kafka !== null) {
+    const { connection, prefix, replicas } = kafka;
+    return { log: kafkaLog({ ...connection, ...rest, prefix, replicas }), own: null };
+  }
+  const own = postgresLog(rest);
+  return { log: own, own };
+}
+
+/** @throws AppError `log.other`. */
+async function keepToLog({ sql }: Database, log: "postgres" | "kafka"): Promise<void> {
+  const insert = sql("installation").insert({ log });
+  await insert.onConflict("one_row").ignore();
+  const row: { readonly log: string } | undefined = await sql("installation").first("log");
+  if (row?.log === log) return;
+  const [began, here] = log === "kafka" ? ["PostgreSQL", "Kafka"] : ["Kafka", "PostgreSQL"];
+  throw new AppError("log.other", { message: `this installation began with its log on ${began}, not on ${here}` });
+}
