@@ -3,9 +3,9 @@
 
 import t from "tap";
 
-import { runDiff } from "../../services/diff/service.ts";
 import { Random } from "../support/seeded.ts";
-import { freshSystem, type TestSystem } from "../support/system.ts";
+import { systemWithDiff } from "../support/people-district.ts";
+import type { TestSystem } from "../support/system.ts";
 import type { Teardown } from "../support/teardown.ts";
 import { forget, runSteps } from "./people-run.ts";
 import { facts, inReferenceOrder, interleaved, type Step } from "./people-scenario.ts";
@@ -51,17 +51,6 @@ void t.test("I12 the same facts in any order end in the same state", { timeout: 
   for (const what of [...told.keys()].toSorted()) t.comment(`${told.get(what)} logins: ${what}`);
   t.ok(one > 0 || told.size >= 6, "logins end in many ways");
 });
-
-async function systemWithDiff(t: Teardown): Promise<TestSystem> {
-  const system = await freshSystem(t);
-  const stop = new AbortController();
-  const diff = runDiff(system, { pollIntervalMs: 1000, stoppedPauseMs: 1000 }, stop.signal);
-  t.teardown(async () => {
-    stop.abort();
-    await diff;
-  });
-  return system;
-}
 
 /** What differs between the order and the reference order; null when nothing does. */
 async function differs(

@@ -3,6 +3,7 @@
 
 import type { Policy } from "../../libs/domain/policy.ts";
 import type { DistrictState } from "../../libs/domain/registration/reasons.ts";
+import { firstDay } from "../support/people-district.ts";
 import { classIds, type Roster, studentIds, type Teacher } from "../support/people-set.ts";
 import type { Random } from "../support/seeded.ts";
 
@@ -48,8 +49,7 @@ export type Step = { readonly fact: Fact; readonly settle: boolean };
 
 const subjectIds = ["a", "b", "c", "d", "e"];
 const teacherIds = ["t1", "t2", "t3", "t4", "t5"];
-/** The first day, and those that days passing lead to. */
-export const firstDay = Date.UTC(2025, 9, 1, 16);
+/** Days that matter: one before the first, and those that days passing lead to. */
 const dates = ["2025-09-15", "2025-10-02", "2025-10-03"];
 
 /** The facts of each key in their order. */

@@ -3,7 +3,7 @@
 
 import type { Records, Registration, TeacherRoster } from "../../libs/records.ts";
 import { districtTopic } from "../../libs/topics.ts";
-import type { Run } from "./people-run.ts";
+import type { PeopleDistrict } from "../support/people-district.ts";
 
 /** Lines by a name that is the same in every run. */
 export type PeopleState = Readonly<Record<string, string>>;
@@ -18,7 +18,7 @@ type Login = {
 type Row = Omit<Registration, "at" | "since" | "welcome">;
 
 /** @throws Error when a topic does not say what its table holds, or work was left. */
-export async function peopleState(run: Run): Promise<PeopleState> {
+export async function peopleState(run: PeopleDistrict): Promise<PeopleState> {
   const { system, district } = run;
   const { sql } = system;
   const users = await usersByPerson(run);
@@ -56,7 +56,7 @@ export async function peopleState(run: Run): Promise<PeopleState> {
 }
 
 /** The same words for what each run calls by ids of its own. */
-function neutral({ district, nces }: Run, text: string): string {
+function neutral({ district, nces }: PeopleDistrict, text: string): string {
   return text.replaceAll(district, "oak").replaceAll(nces.slice(1), "000001");
 }
 
@@ -64,7 +64,7 @@ function nameOf(users: ReadonlyMap<string, readonly string[]>, person: string): 
   return (users.get(person) ?? ["nobody"]).join("+");
 }
 
-async function usersByPerson({ system, district }: Run): Promise<ReadonlyMap<string, readonly string[]>> {
+async function usersByPerson({ system, district }: PeopleDistrict): Promise<ReadonlyMap<string, readonly string[]>> {
   const rows: readonly { readonly person: string; readonly users: readonly string[] }[] = await system
     .sql("person_users")
     .where({ district })
@@ -76,7 +76,7 @@ async function usersByPerson({ system, district }: Run): Promise<ReadonlyMap<str
 async function seats({
   system,
   district,
-}: Run): Promise<readonly { readonly license: string; readonly taken: number }[]> {
+}: PeopleDistrict): Promise<readonly { readonly license: string; readonly taken: number }[]> {
   const rows: readonly { readonly license: string; readonly taken: number; readonly seats: number | null }[] =
     await system
       .sql("seats as s")
@@ -92,7 +92,7 @@ async function seats({
 
 /** What stands on a compacted topic once each key has its last word. */
 async function lastWords<N extends keyof Records>(
-  { system }: Run,
+  { system }: PeopleDistrict,
   { topic, name }: { readonly topic: string; readonly name: N },
 ): Promise<readonly Records[N][]> {
   const words = new Map<string, Records[N]>();
@@ -109,7 +109,7 @@ async function lastWords<N extends keyof Records>(
   return [...words.values()];
 }
 
-async function registrationsSaid(run: Run, rows: readonly Row[]): Promise<void> {
+async function registrationsSaid(run: PeopleDistrict, rows: readonly Row[]): Promise<void> {
   const topic = districtTopic("registrations", run.district);
   const said = await lastWords(run, { topic, name: "rollcall.registration.Registration" });
   const lines = (all: readonly Row[]): string =>
@@ -121,7 +121,7 @@ async function registrationsSaid(run: Run, rows: readonly Row[]): Promise<void> 
   if (lines(said) !== lines(rows)) throw new Error(`registrations: ${lines(said)} is said of ${lines(rows)}`);
 }
 
-async function rostersSaid(run: Run): Promise<readonly TeacherRoster[]> {
+async function rostersSaid(run: PeopleDistrict): Promise<readonly TeacherRoster[]> {
   const topic = districtTopic("teacherRosters", run.district);
   const said = await lastWords(run, { topic, name: "rollcall.teacher.TeacherRoster" });
   const rows: readonly { readonly person: string; readonly class_id: string }[] = await run.system
@@ -136,7 +136,7 @@ async function rostersSaid(run: Run): Promise<readonly TeacherRoster[]> {
 }
 
 /** Everything that came was worked on, and no mark is left. */
-async function nothingLeft({ system, district }: Run): Promise<void> {
+async function nothingLeft({ system, district }: PeopleDistrict): Promise<void> {
   const work: readonly { readonly topic: string; readonly reason: string | null }[] = await system
     .sql("work")
     .where({ district })
