@@ -39,8 +39,8 @@ $(INSTALLED): package-lock.json | $(NODE)
 	@built=$$($(BIN)/tap build 2>&1) || { echo "$$built" >&2; rm -f $@; exit 1; }
 	@touch $@
 
-demo: install ## two districts, three nights, one held deletion; KEEP=1 stays up
-	@bin/rollcall demo $(if $(KEEP),--keep)
+demo: install ## two districts, three nights, one held deletion; KEEP=1 stays up, LOG=kafka runs it on a broker
+	@bin/rollcall demo $(if $(KEEP),--keep) $(if $(LOG),--log $(LOG))
 
 up: ## the local stack of docker-compose.yml; without Docker one process with its own PostgreSQL, until Ctrl-C
 	@if docker compose version >/dev/null 2>&1; then docker compose up --build --detach --wait; \

@@ -1,20 +1,25 @@
-// `rollcall demo`: two made-up districts, three nights, one suspicious drop, and teachers who sign in. It shows the product's main job on real
-// input, and holds every night against the ledger that the generator wrote: a difference ends the demo with an error.
+// `rollcall demo`: two made-up districts, three nights, one suspicious drop, and teachers who sign in. It shows the
+// product's main job on real input, on either log, and holds every night against the ledger that the generator wrote: a
+// difference ends the demo with an error.
 
 import { once } from "node:events";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
+import { registerSchemas } from "../adapters/registry/confluent.ts";
 import { assert } from "../domain/assert.ts";
 import { type DistrictId, parseDistrictId, parseSourceId } from "../domain/ids.ts";
 import { defaultPolicy } from "../domain/policy.ts";
 import { AppError } from "../errors.ts";
 import { deliver } from "../ingest/deliver.ts";
 import { writeOut } from "../runtime/output.ts";
+import type { Settings } from "../runtime/settings.ts";
 import { writeSample } from "../sample/sample.ts";
+import { announceStack } from "../stack/environment.ts";
+import { startLogServers } from "../stack/log-servers.ts";
 import { schoolYearOf } from "./sets.ts";
 import { changesetRanges, changesOf, changeText } from "./changes.ts";
 import { commandLogger } from "./command.ts";
@@ -23,7 +28,7 @@ import { checkLedger } from "./ledger.ts";
 import { countsText, type Outcome, outcomeOf, planText } from "./outcome.ts";
 import { decide } from "./plans.ts";
 import { withServices } from "./services.ts";
-import { holdUp, openSystem, type System } from "./system.ts";
+import { holdUp, openSystem, settingsFromEnv, type System } from "./system.ts";
 
 const students = 2000;
 const linesShown = 6;
@@ -40,18 +45,21 @@ export function demoVerb(): Command {
       "show the main job: two districts, three nights, a suspicious drop that is held and approved, teachers who sign in",
     )
     .option("--keep", "stay up afterwards, until Ctrl-C")
+    .addOption(new Option("--log <log>", "where the log is; kafka starts a broker").choices(["postgres", "kafka"]))
     .addHelpText("after", "\nExample:\n  $ rollcall demo --keep")
     .action(demo);
 }
 
-async function demo(options: { readonly keep?: boolean }): Promise<void> {
+type DemoOptions = { readonly keep?: boolean; readonly log?: "postgres" | "kafka" };
+
+async function demo(options: DemoOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "rollcall-demo-"));
   // Where this is root, the server runs as another user, who must be able to pass through.
   await chmod(folder, 0o711);
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
   try {
-    await onSystem(folder, async (system) => {
+    await onLog(options.log ?? "postgres", folder, async (system) => {
       await Promise.race([nights({ system, folder, signal: stop.signal }), ended(stop.signal)]);
       if (options.keep !== true || stop.signal.aborted) return;
       await say(
@@ -66,8 +74,26 @@ async function demo(options: { readonly keep?: boolean }): Promise<void> {
   await say("Stopped; nothing is left behind.");
 }
 
-async function onSystem(folder: string, work: (system: System) => Promise<void>): Promise<void> {
-  const system = await openSystem({ dataDir: join(folder, "data"), databaseUrl: null }, commandLogger());
+type Work = (system: System) => Promise<void>;
+
+/** On Kafka the demo brings a broker and a registry, which end with it. */
+async function onLog(log: "postgres" | "kafka", folder: string, work: Work): Promise<void> {
+  const dataDir = join(folder, "data");
+  if (log === "postgres") return onSystem({ dataDir, databaseUrl: null }, work);
+  await mkdir(dataDir);
+  const servers = await startLogServers({ folder: join(folder, "log"), isBound: true });
+  try {
+    await announceStack(dataDir, { KAFKA_BROKERS: servers.brokers, SCHEMA_REGISTRY_URL: servers.registryUrl });
+    const settings = settingsFromEnv({ ROLLCALL_DATA: dataDir });
+    if (settings.kafka) await registerSchemas(settings.kafka.registry);
+    await onSystem(settings, work);
+  } finally {
+    await servers.stop();
+  }
+}
+
+async function onSystem(settings: Settings, work: Work): Promise<void> {
+  const system = await openSystem(settings, commandLogger());
   try {
     const held = await holdUp(system);
     await say(`Rollcall is up: ${system.log.description}, on ${system.databaseDescription}`);

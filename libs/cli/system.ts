@@ -13,19 +13,23 @@ import { reachableDataDir } from "../adapters/postgres/embedded-files.ts";
 import { type RunningPostgres, startPostgres } from "../adapters/postgres/embedded.ts";
 import { type HeldLease, holdLease } from "../adapters/postgres/leases.ts";
 import { AppError, isAppError } from "../errors.ts";
-import { EnvReader, processEnv } from "../runtime/env.ts";
+import { type Env, EnvReader, processEnv } from "../runtime/env.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { openPorts, type Ports } from "../runtime/open.ts";
 import { readSettings, type Settings } from "../runtime/settings.ts";
+import { withStack } from "../stack/environment.ts";
 
 const upLease = "up";
 const upLeaseMs = 15_000;
 const busyPollMs = 200;
 const busyLimitMs = 60_000;
 
-/** @throws AppError `config.invalid`. */
-export function settingsFromEnv(): Settings {
-  const env = new EnvReader(processEnv());
+/**
+ * @param given in place of the environment of this process.
+ * @throws AppError `config.invalid`.
+ */
+export function settingsFromEnv(given: Env = processEnv()): Settings {
+  const env = new EnvReader(withStack(given));
   const settings = readSettings(env);
   env.finish();
   return settings;
