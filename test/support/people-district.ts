@@ -3,11 +3,14 @@
 
 import { join } from "node:path";
 
+import type { System } from "../../libs/cli/system.ts";
 import { outcomeOf } from "../../libs/cli/outcome.ts";
 import { type DistrictId, parseSourceId } from "../../libs/domain/ids.ts";
 import { defaultPolicy, type Policy } from "../../libs/domain/policy.ts";
 import { deliver } from "../../libs/ingest/deliver.ts";
 import { runDiff } from "../../services/diff/service.ts";
+import { runRegistration } from "../../services/registration/service.ts";
+import { runRosters } from "../../services/rosters/service.ts";
 import { issuer } from "./people.ts";
 import { type Place, type Rows, writeSet } from "./people-set.ts";
 import { addDistrict, freshSystem, type TestSystem } from "./system.ts";
@@ -28,6 +31,17 @@ export async function systemWithDiff(t: Teardown): Promise<TestSystem> {
     await diff;
   });
   return system;
+}
+
+/** Rosters and registration at work, until the end of the test. */
+export function runPeopleServices(t: Teardown, system: System): void {
+  const stop = new AbortController();
+  const times = { pollIntervalMs: 1000, stoppedPauseMs: 1000 };
+  const running = [runRosters(system, times, stop.signal), runRegistration(system, times, stop.signal)];
+  t.teardown(async () => {
+    stop.abort();
+    await Promise.all(running);
+  });
 }
 
 let made = 0;

@@ -7,21 +7,19 @@ import t from "tap";
 
 import type { System } from "../../libs/cli/system.ts";
 import type { Policy } from "../../libs/domain/policy.ts";
-import { runRegistration } from "../../services/registration/service.ts";
 import { holdRosters } from "../../services/rosters/context.ts";
-import { runRosters } from "../../services/rosters/service.ts";
 import { issuer, linkTo, loginState, putAccount, putLicense, signIn } from "../support/people.ts";
 import {
   deliverRows,
   peopleDistrict,
   type PeopleDistrict,
   peoplePolicy,
+  runPeopleServices,
   systemWithDiff,
 } from "../support/people-district.ts";
 import { mailOf, ncesIds, type Roster, rowsOf } from "../support/people-set.ts";
 import { Random } from "../support/seeded.ts";
 import { anotherProcess, type TestSystem } from "../support/system.ts";
-import type { Teardown } from "../support/teardown.ts";
 
 const isTorture = process.env["TORTURE"] === "1";
 const seed = Number(process.env["SEED"] ?? 1);
@@ -50,7 +48,7 @@ void t.test(
   async (t) => {
     const system = await systemWithDiff(t);
     const other = await anotherProcess(t, system);
-    for (const each of [system, other]) runServices(t, each);
+    for (const each of [system, other]) runPeopleServices(t, each);
     const random = new Random(seed, rounds);
     let longestMs = 0;
     for (let round = 0; round < rounds; round++) {
@@ -73,16 +71,6 @@ void t.test(
     t.pass(`${rounds} teachers saw their class, the last one of them after ${Math.round(longestMs)} ms`);
   },
 );
-
-function runServices(t: Teardown, system: System): void {
-  const stop = new AbortController();
-  const times = { pollIntervalMs: 1000, stoppedPauseMs: 1000 };
-  const running = [runRosters(system, times, stop.signal), runRegistration(system, times, stop.signal)];
-  t.teardown(async () => {
-    stop.abort();
-    await Promise.all(running);
-  });
-}
 
 /** Everything that the login needs but one fact, which is brought by calling what is returned. */
 async function allBut(run: PeopleDistrict, kind: Kind, other: System): Promise<() => Promise<void>> {
