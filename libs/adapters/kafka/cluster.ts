@@ -13,6 +13,7 @@ const firstPauseMs = 20;
 const longestPauseMs = 1_000;
 const coordinatorOfTransactions = 1;
 const transactionTimeoutMs = 30_000;
+const closeMs = 3_000;
 const adminTimeoutMs = 30_000;
 
 /** What the broker lets a fenced writer write as. */
@@ -26,6 +27,8 @@ export class KafkaCluster {
   #admin: Promise<Admin> | undefined;
   #refreshing: Promise<void> | undefined;
   #knowsBrokers = false;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #isClosed = false;
 
   /** @param options.patienceMs how long a request is tried again before it fails as `kafka.unreachable`. */
   constructor(connection: KafkaConnection, options: { readonly patienceMs?: number } = {}) {
@@ -79,7 +82,7 @@ export class KafkaCluster {
   /** Sends to the topic's leader once; on failure its place is asked for anew the next time. */
   async tryLeader<T>(topic: string, call: Call<T>): Promise<T> {
     try {
-      return await sendTo(await this.leader(topic), call);
+      return await this.#attempt(async () => sendTo(await this.#leader(topic), call));
     } catch (thrown) {
       this.#leaders.delete(topic);
       throw thrown;
@@ -87,7 +90,7 @@ export class KafkaCluster {
   }
 
   /** The broker that leads the topic, connected. */
-  async leader(topic: string): Promise<Broker> {
+  async #leader(topic: string): Promise<Broker> {
     const nodeId = this.#leaders.get(topic) ?? (await this.place(topic))?.leader;
     if (nodeId === undefined) throw new AppError("log.unknown-topic", { details: { topic } });
     return this.#broker(nodeId, topic);
@@ -144,13 +147,29 @@ export class KafkaCluster {
     });
   }
 
-  async #retrying<T>(work: () => Promise<T>): Promise<T> {
-    return retrying(work, this.#patienceMs);
+  #retrying<T>(work: () => Promise<T>): Promise<T> {
+    return retrying(() => this.#attempt(work), this.#patienceMs);
   }
 
+  /** Once closed nothing is attempted: a late attempt would connect again, and stay. */
+  async #attempt<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new AppError("kafka.unreachable", { details: { type: "closed" } });
+    const attempt = work();
+    this.#underWay.add(attempt);
+    try {
+      return await attempt;
+    } finally {
+      this.#underWay.delete(attempt);
+    }
+  }
+
+  /** Lets what is under way finish and ends all connections. Twice is harmless. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    // A broker that does not answer keeps nobody from leaving.
+    await Promise.race([Promise.allSettled(this.#underWay), sleep(closeMs, undefined, { ref: false })]);
     await this.#closeAdmin();
-    await this.#cluster.disconnect().catch(() => {});
+    await Promise.race([this.#cluster.disconnect().catch(() => {}), sleep(closeMs, undefined, { ref: false })]);
   }
 
   async #closeAdmin(): Promise<void> {

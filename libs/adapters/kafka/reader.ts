@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { assert } from "../../domain/assert.ts";
-import { AppError } from "../../errors.ts";
+import { AppError, isAppError } from "../../errors.ts";
 import type { LogRange, StoredRecord } from "../../ports.ts";
 import type { KafkaCluster } from "./cluster.ts";
 import { decodeBatches } from "./record-batch.ts";
@@ -27,10 +27,12 @@ export type KafkaRange = LogRange & { readonly name: string };
 /** @throws AppError `log.generation`, `log.range-expired`, `log.range-short`; never fewer records without an error. */
 export async function* readRange(cluster: KafkaCluster, range: KafkaRange): AsyncGenerator<readonly StoredRecord[]> {
   assert(range.from <= range.to, "a range ends where it begins or later");
-  await checkRange(cluster, range);
   let stalledSince: number | null = null;
   let position = range.from;
   let next = position < range.to ? fetched(cluster, range, { offset: position, maxBytes: firstFetchBytes }) : null;
+  // Under way while the range is checked; its failure is told only if the check says nothing.
+  next?.catch(() => {});
+  await checkRange(cluster, range);
   while (next !== null) {
     const { highWatermark, set } = await next;
     const batches = [...decodeBatches(set, { from: position, to: range.to })];
@@ -49,15 +51,25 @@ export async function* readRange(cluster: KafkaCluster, range: KafkaRange): Asyn
 
 async function checkRange(cluster: KafkaCluster, { topic, name, generation, from, to }: KafkaRange): Promise<void> {
   const details = { topic, from, to };
-  const place = await cluster.place(name);
+  const [place, starts, ends] = await Promise.all([
+    cluster.place(name),
+    cluster.offsets([name], "start").catch(nothing),
+    cluster.offsets([name], "end").catch(nothing),
+  ]);
   if (place?.id !== generation) throw new AppError("log.generation", { details });
-  const start = (await cluster.offsets([name], "start")).get(name) ?? 0;
+  const start = starts.get(name) ?? 0;
   if (from < start) throw new AppError("log.range-expired", { details: { ...details, start } });
-  for (const since = performance.now(); ; await sleep(stallPauseMs)) {
-    const end = (await cluster.offsets([name], "end")).get(name) ?? 0;
-    if (to <= end) return;
+  let end = ends.get(name) ?? 0;
+  for (const since = performance.now(); to > end; await sleep(stallPauseMs)) {
     if (performance.now() - since > stallMs) throw new AppError("log.range-short", { details: { ...details, end } });
+    end = (await cluster.offsets([name], "end")).get(name) ?? 0;
   }
+}
+
+/** No offsets, when the topic went between two questions. */
+function nothing(thrown: unknown): ReadonlyMap<string, number> {
+  if (isAppError(thrown)) return new Map();
+  throw thrown;
 }
 
 type Place = { readonly offset: number; readonly maxBytes: number };

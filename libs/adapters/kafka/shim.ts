@@ -74,7 +74,6 @@ type Kafkajs = {
   readonly Kafka: new (options: object) => Client;
   readonly logLevel: { readonly NOTHING: number };
   readonly errorOf: (code: number) => ProtocolError;
-  readonly Encoder: new () => { writeBuffer(bytes: Buffer): unknown };
 };
 
 let loaded: Kafkajs | undefined;
@@ -93,8 +92,7 @@ function load(): Kafkajs {
   const { createErrorFromCode } = require("kafkajs/src/protocol/error") as {
     readonly createErrorFromCode: Kafkajs["errorOf"];
   };
-  const Encoder = require("kafkajs/src/protocol/encoder") as Kafkajs["Encoder"];
-  return { Kafka, logLevel, errorOf: createErrorFromCode, Encoder };
+  return { Kafka, logLevel, errorOf: createErrorFromCode };
 }
 
 type RequestQueue = {
@@ -158,9 +156,10 @@ export type Call<T> = {
 };
 
 export function sendTo<T>(broker: Broker, { apiKey, apiVersion, apiName, body, read }: Call<T>): Promise<T> {
-  const { Encoder } = kafkajs();
+  // What kafkajs reads of its own encoders; one of them would copy the body once more.
+  const encoded = { buf: body, buffer: body };
   return broker.connectionPool.send({
-    request: { apiKey, apiVersion, apiName, encode: () => Promise.resolve(new Encoder().writeBuffer(body)) },
+    request: { apiKey, apiVersion, apiName, encode: () => Promise.resolve(encoded) },
     response: { decode: (payload) => Promise.resolve(payload), parse: (payload) => Promise.resolve(read(payload)) },
   });
 }

@@ -1,0 +1,116 @@
+// Reading ranges of topics that compaction, retention and other producers change.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import kafkajs from "kafkajs";
+import t from "tap";
+import { codeOf, keysOf, leaseOf, numbered, readAll, record, topic } from "../../contract/log-under-test.ts";
+import { kafkaBrokers } from "../../support/kafka.ts";
+import { alterTopic, freshKafkaLogs } from "./fresh-logs.ts";
+
+const brokers = await kafkaBrokers(t);
+const eager = {
+  "cleanup.policy": "compact",
+  "segment.ms": "500",
+  "segment.bytes": "1048576",
+  "min.cleanable.dirty.ratio": "0.01",
+  "delete.retention.ms": "200",
+  "max.compaction.lag.ms": "500",
+};
+
+if (brokers !== null) {
+  t.test("fault D: a topic that compaction emptied in many places is read to its end, and fast", async (t) => {
+    const { log, database, prefix } = await freshKafkaLogs(t, brokers);
+    await log.createTopic(topic);
+    await alterTopic(brokers, { name: prefix + topic, settings: eager });
+    const lease = await leaseOf(database);
+    // Each round is another producer, whose last batch brokers keep even when nothing of it is left.
+    for (const value of ["1", "2", null, "4"]) {
+      const writer = await log.openWriter(topic, lease);
+      const changed = value === null ? 800 : 1_000;
+      await writer.append(numbered(changed).map(({ key }) => record(String(key), value)));
+      await sleep(700);
+    }
+    const writer = await log.openWriter(topic, lease);
+    for (let look = 0; look < 60; look++) {
+      // The segment that is written to is never compacted: one more record begins another.
+      await writer.append([record("roll", String(look))]);
+      const count = (await readAll(log, topic)).length;
+      if (count < 1_100) break;
+      await sleep(500);
+    }
+    const end = (await log.extent(topic))?.end ?? 0;
+    const start = performance.now();
+    const records = await readAll(log, topic);
+    const took = performance.now() - start;
+    t.ok(end > 3_800, `the log ends at ${end}`);
+    t.ok(records.length < 1_100, `${records.length} records are left`);
+    const last = new Map(records.map((one) => [Buffer.from(one.key).toString(), one.value]));
+    t.equal(keysOf(records).filter((key) => /^\d+$/u.test(key)).length, 1_000);
+    t.ok(
+      Array.from({ length: 1_000 }, (_, i) => last.get(String(i))).every(
+        (value) => value !== null && value !== undefined && Buffer.from(value).toString() === "4",
+      ),
+    );
+    t.ok(took < 2_000, `it took ${Math.round(took)} ms`);
+    for (const from of [1, 999, 1_002, 2_500]) {
+      const part = await readAll(log, topic, { from });
+      t.same(
+        part.map(({ offset }) => offset),
+        records.map(({ offset }) => offset).filter((offset) => offset >= from),
+        `from ${from}, in the middle of what is gone`,
+      );
+    }
+  });
+
+  t.test("fault F: an offset that is not kept, or not there yet, is an error and moves no position", async (t) => {
+    const { log } = await freshKafkaLogs(t, brokers);
+    const { generation } = await log.createTopic("deliveries");
+    await log.transaction(async (tx) => tx.append("deliveries", numbered(20)));
+    await log.deleteBefore("deliveries", 10);
+    const scan = (from: number, to: number) => codeOf(readAll(log, "deliveries", { generation, from, to }));
+    t.equal(await scan(0, 20), "log.range-expired");
+    t.equal(await scan(10, 21), "log.range-short");
+    t.equal(await scan(25, 30), "log.range-short");
+    t.equal(await scan(10, 20), "resolved");
+  });
+
+  t.test("records of another product's producer are read, and wake who waits for them", async (t) => {
+    const { log, prefix } = await freshKafkaLogs(t, brokers);
+    await log.createTopic("sso.logins");
+    const { signal } = new AbortController();
+    await log.waitForAppend(["sso.logins"], 300, signal);
+    const producer = new kafkajs.Kafka({
+      brokers: brokers.split(","),
+      logLevel: kafkajs.logLevel.NOTHING,
+    }).producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+    await producer.connect();
+    const start = performance.now();
+    const waiting = log.waitForAppend(["sso.logins"], 20_000, signal);
+    await producer.send({
+      topic: `${prefix}sso.logins`,
+      compression: kafkajs.CompressionTypes.GZIP,
+      messages: [{ key: '["springfield"]', value: "hello", headers: { trace: "7" } }],
+    });
+    await waiting;
+    t.ok(performance.now() - start < 5_000);
+    await producer.disconnect();
+    const [read] = await readAll(log, "sso.logins");
+    t.same([Buffer.from(read?.value ?? []).toString(), read?.headers()], ["hello", { trace: "7" }]);
+  });
+
+  t.test("a topic that others deleted and made again has another generation, whoever asks", async (t) => {
+    const { log, prefix } = await freshKafkaLogs(t, brokers);
+    const { generation } = await log.createTopic("deliveries");
+    await log.transaction(async (tx) => tx.append("deliveries", numbered(3)));
+    const admin = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING }).admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [`${prefix}deliveries`] });
+    while ((await log.extent("deliveries")) !== null) await sleep(20);
+    await admin.createTopics({ topics: [{ topic: `${prefix}deliveries`, numPartitions: 1 }] });
+    await admin.disconnect();
+    t.equal(await codeOf(readAll(log, "deliveries", { generation, from: 0, to: 0 })), "log.generation");
+    await log.transaction(async (tx) => tx.append("deliveries", numbered(5)));
+    t.equal(await codeOf(readAll(log, "deliveries", { generation, from: 0, to: 3 })), "log.generation");
+    t.equal((await readAll(log, "deliveries")).length, 5, "what comes later goes to the new one");
+  });
+}
