@@ -1,0 +1,100 @@
+// Errors about districts, their deliveries, and what is published of them.
+
+import type { ErrorEntry } from "./entry.ts";
+
+/** Codes of this area, sorted. */
+export const deliveriesErrors = {
+  "changeset.exceeds": {
+    message: "finishing a changeset that was begun",
+    status: 500,
+    retryable: false,
+    remedy:
+      "The district has stopped so that nothing is deleted by mistake. Look at the changeset's row and the plan, then resume the work.",
+  },
+  "delivery.range-unusable": {
+    message: "reading the range of a delivery",
+    status: 409,
+    retryable: false,
+    remedy: "Nothing: the range is asked for again and the district goes on when it is there.",
+  },
+  "delivery.unfillable": {
+    message: "filling the range of a delivery again",
+    status: 409,
+    retryable: false,
+    remedy: "What landing holds of the delivery is refused when read again. Deliver the set once more.",
+  },
+  "delivery.unknown": {
+    message: "looking up the delivery",
+    status: 404,
+    retryable: false,
+    remedy: "Check the id: it reads district, source, number, with dots between.",
+  },
+  "demo.differs": {
+    message: "holding published changes against the ledger",
+    status: 500,
+    retryable: false,
+    remedy: "This is a fault of Rollcall: report it with the lines above.",
+  },
+  "district.unknown": {
+    message: "looking up the district",
+    status: 404,
+    retryable: false,
+    remedy: "List the districts with `rollcall district list`, or make it with `rollcall district add`.",
+  },
+  "inbox.gap": {
+    message: "following a topic whose next records are no longer kept",
+    status: 500,
+    retryable: false,
+    remedy: "Work was lost before it was taken. Deliver the district's sets again, then move the consumer's position.",
+  },
+  "landing.io": {
+    message: "reading or writing the landing store",
+    status: 503,
+    retryable: true,
+    remedy: "Check that the landing folder exists, has room, and may be written by this user.",
+  },
+  "plan.none": {
+    message: "looking up the open plan",
+    status: 404,
+    retryable: false,
+    remedy: "Nothing waits for a decision in this district.",
+  },
+  "roster.unappliable": {
+    message: "applying a changeset to the roster tables",
+    status: 500,
+    retryable: false,
+    remedy:
+      "A value was published that the tables do not take. Deliver the row corrected, then resume the district or rebuild it.",
+  },
+  "rosters.busy": {
+    message: "waiting for the district's rosters",
+    status: 409,
+    retryable: true,
+    remedy: "Another process is applying a changeset to the district. Give the command once more when it is done.",
+  },
+  "sample.io": {
+    message: "writing the sample",
+    status: 500,
+    retryable: false,
+    remedy: "Check that the folder may be written by this user and that the disk has room.",
+  },
+  "set.unreadable": {
+    message: "reading the set",
+    status: 422,
+    retryable: false,
+    remedy: "Check that the path is a folder or a whole zip file with CSV files at its root.",
+  },
+  "source.second": {
+    message: "delivering from a second source of a district",
+    status: 409,
+    retryable: false,
+    remedy:
+      "A district has one active source for now, because two would delete each other's rows. Deliver from the source it has.",
+  },
+  "work.not-waiting": {
+    message: "finishing work that is not waiting",
+    status: 409,
+    retryable: false,
+    remedy: "Nothing: the work was finished or stopped by someone else, and this attempt was rolled back.",
+  },
+} as const satisfies Readonly<Record<string, ErrorEntry>>;
