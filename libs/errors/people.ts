@@ -23,6 +23,12 @@ export const peopleErrors = {
     retryable: false,
     remedy: "Check the id, or make the account with `rollcall account create`.",
   },
+  "fact.unappliable": {
+    message: "taking in a login, a license or an account that holds a value the tables do not take",
+    status: 500,
+    retryable: false,
+    remedy: "Have its sender correct the value, such as a day that is none or a character U+0000, and send it again.",
+  },
   "license.org": {
     message: "checking the organisations of a license",
     status: 422,

@@ -63,6 +63,12 @@ async function buildApi(context: OpsContext, guard: Guard): Promise<FastifyInsta
     const failure = new AppError("api.route");
     return reply.code(failure.status).send(errorBody(failure));
   });
+  app.addHook("preValidation", async ({ params, query, body }) => {
+    // Its tables would not take it, and whoever reads the topics need not know of it.
+    if (/(?<!\\)(?:\\\\)*\\u0000/u.test(JSON.stringify([params, query, body])))
+      throw new AppError("request.invalid", { message: "a text of the request holds the character U+0000" });
+    await Promise.resolve();
+  });
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",

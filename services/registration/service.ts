@@ -103,8 +103,8 @@ async function underLease(context: RegistrationContext, name: string, work: () =
 export async function judgedDistrict(context: RegistrationContext, id: string): Promise<JudgedDistrict | null> {
   const row = await districtOf(context.sql, id);
   if (row === null) return null;
-  const { state, stateSince, policy, policyChangedAt } = row;
-  return { id, state, stateSince, policy, policyChangedAt, today: localDate(context.clock.now(), policy.timeZone) };
+  const { state, stateSince, policy, policySince } = row;
+  return { id, state, stateSince, policy, policySince, today: localDate(context.clock.now(), policy.timeZone) };
 }
 
 type Lane = {
@@ -120,12 +120,21 @@ async function workOff(context: RegistrationContext, { consumer, key, take }: La
     if (item === null) return;
     try {
       await take(item);
-    } catch (error) {
+    } catch (thrown) {
+      const error = refusedByDatabase(thrown);
       if (!(error instanceof AppError) || error.retryable) throw error;
       await stop(context, item, error);
       return;
     }
   }
+}
+
+/** A value that the tables do not take stops its own work alone. What the database says of it repeats the value. */
+function refusedByDatabase(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || thrown instanceof AppError || !("code" in thrown)) return thrown;
+  // Class 22 of SQLSTATE: the value is none of its type.
+  const isRefused = typeof thrown.code === "string" && /^22[0-9A-Z]{3}$/u.test(thrown.code);
+  return isRefused ? new AppError("fact.unappliable", { details: { sqlstate: String(thrown.code) } }) : thrown;
 }
 
 /** Stops the work with its reason, and tells people. */

@@ -247,7 +247,8 @@ function keyParts(key: Uint8Array): readonly string[] | null {
     const parts: unknown = JSON.parse(Buffer.from(key).toString("utf8"));
     if (!Array.isArray(parts) || parts.length === 0) return null;
     const texts = parts.filter((part) => typeof part === "string");
-    return texts.length === parts.length ? texts : null;
+    // PostgreSQL's text does not take U+0000: such a record would keep all later ones from being copied.
+    return texts.length === parts.length && !texts.some((text) => text.includes("\0")) ? texts : null;
   } catch {
     return null;
   }
