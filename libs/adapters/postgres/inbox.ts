@@ -138,6 +138,8 @@ async function pumpTopic(following: Following): Promise<{ readonly copied: numbe
   if (from < extent.start) {
     throw new AppError("inbox.gap", { details: { consumer, topic, from, start: extent.start } });
   }
+  // Someone else has read on since the extent was asked for: there is nothing here that they have not copied.
+  if (from > extent.end) return { copied: 0, isRestarted };
   let expected = from;
   let copied = 0;
   for await (const records of log.scan({ topic, generation: extent.generation, from, to: extent.end })) {
