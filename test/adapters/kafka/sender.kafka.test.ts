@@ -1,0 +1,158 @@
+// The outbox on its way to the brokers: order, repeats, senders that die or sleep, and brokers that are away.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import kafkajs from "kafkajs";
+import t from "tap";
+import { takeLease } from "../../../libs/adapters/postgres/leases.ts";
+import { openInbox } from "../../../libs/adapters/postgres/inbox.ts";
+import type { EventLog } from "../../../libs/ports.ts";
+import { startBroker } from "../../../libs/stack/broker.ts";
+import { codeOf, keysOf, numbered, readAll, record } from "../../contract/log-under-test.ts";
+import { kafkaBrokers, ownBroker } from "../../support/kafka.ts";
+import { freshKafkaLogs } from "./fresh-logs.ts";
+import type { KafkaLogs } from "./fresh-logs.ts";
+
+const brokers = await kafkaBrokers(t);
+const name = "deliveries";
+
+async function append(log: EventLog, ...keys: readonly string[]): Promise<void> {
+  const records = keys.map((key) => record(JSON.stringify(["springfield", key])));
+  await log.transaction(async (tx) => tx.append(name, records));
+}
+
+async function sentKeys({ log }: KafkaLogs): Promise<readonly string[]> {
+  return keysOf(await readAll(log, name)).map((key) => key.split('"')[3] ?? "");
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 40_000; !(await holds());) {
+    if (Date.now() > deadline) throw new Error("it did not come about in 40 s");
+    await sleep(50);
+  }
+}
+
+if (brokers !== null) {
+  t.test(
+    "a sender that dies after the acknowledgement sends again, and the inbox takes the repeat for one",
+    async (t) => {
+      const logs = await freshKafkaLogs(t, brokers);
+      const { log, another, database } = logs;
+      await log.createTopic(name);
+      // What a dead sender leaves: its lease until that lapses, and rows whose records the brokers have.
+      await database.sql.raw(
+        `create table kept as select * from outbox;
+       create function keep() returns trigger language plpgsql as
+         'begin insert into kept select old.*; return old; end';
+       create trigger keep before delete on outbox for each row execute function keep()`,
+      );
+      await append(log, "1", "2");
+      await database.sql.raw("insert into outbox select * from kept");
+      await database.sql.raw("drop trigger keep on outbox");
+      await append(another(), "3");
+      t.same(await sentKeys(logs), ["1", "2", "1", "2", "3"], "in order, with the repeat");
+      const inbox = openInbox({ log, sql: database.sql });
+      t.match(await inbox.pump({ consumer: "diff", topics: [name] }), { copied: 3 });
+      const work = await database.sql("work").orderBy("id").select<readonly { readonly key: Buffer }[]>("key");
+      t.same(
+        work.map(({ key }) => key.toString()),
+        ['["springfield","1"]', '["springfield","2"]', '["springfield","3"]'],
+      );
+      t.match(
+        await inbox.pump({ consumer: "diff", topics: [name] }),
+        { copied: 0 },
+        "the position is behind the repeat",
+      );
+    },
+  );
+
+  t.test("records say their topic's generation and their number, which grows", async (t) => {
+    const { log } = await freshKafkaLogs(t, brokers);
+    const { generation } = await log.createTopic(name);
+    await append(log, "1");
+    await append(log, "2");
+    const records = await readAll(log, name);
+    t.same(
+      records.map((one) => one.header("generation")),
+      [generation, generation],
+    );
+    const [first = 0, second = 0] = records.map((one) => Number(one.header("outbox")));
+    t.ok(first > 1e15 && second > first, "it follows the clock, so that no copy put back repeats one");
+  });
+
+  t.test("what a dead sender left is sent by another process when the lease lapses", async (t) => {
+    const logs = await freshKafkaLogs(t, brokers);
+    const { another, database } = logs;
+    const log = another({ settleMs: 100 });
+    await log.createTopic(name);
+    await takeLease(database.sql, { name: `outbox.${name}`, holder: "dead", ttlMs: 2_500 });
+    await append(log, "1");
+    await append(log, "2");
+    t.same(await sentKeys(logs), [], "durable, and not yet in the topic");
+    await until(async () => (await sentKeys(logs)).length === 2);
+    t.same(await sentKeys(logs), ["1", "2"]);
+  });
+
+  t.test("a sender that slept through its lease adds nothing after another took over", async (t) => {
+    const logs = await freshKafkaLogs(t, brokers);
+    const { log, other, database } = logs;
+    await log.createTopic(name);
+    await append(log, "1");
+    await database
+      .sql("leases")
+      .where({ name: `outbox.${name}` })
+      .update({ expires_at: "-infinity" });
+    await append(other, "2");
+    // The sleeper wakes with its writer and its lease, as it believes.
+    await Promise.all([append(log, "3"), append(log, "4"), append(other, "5")]);
+    const keys = await sentKeys(logs);
+    t.same([...keys].sort(), ["1", "2", "3", "4", "5"]);
+    t.same(keys.slice(0, 2), ["1", "2"]);
+    t.same(await database.sql("outbox"), []);
+  });
+
+  t.test("a topic that others made takes records, one that is gone takes none", async (t) => {
+    const { log, prefix, database } = await freshKafkaLogs(t, brokers);
+    const admin = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING }).admin();
+    await admin.connect();
+    await admin.createTopics({ topics: [{ topic: prefix + name, numPartitions: 1 }] });
+    await admin.disconnect();
+    await append(log, "1");
+    t.equal((await log.extent(name))?.end, 1);
+    await log.deleteTopic(name);
+    t.equal(await codeOf(append(log, "2")), "log.unknown-topic");
+    t.same([await database.sql("outbox_topics"), await database.sql("outbox")], [[], []]);
+  });
+
+  t.test("with no broker a transaction is durable, and is sent in order when one is back", async (t) => {
+    const own = await ownBroker(t);
+    if (own === null) return;
+    const logs = await freshKafkaLogs(t, own.server.address);
+    const log = logs.another({ settleMs: 500 });
+    await log.createTopic(name);
+    await append(log, "0");
+    await own.server.kill();
+    const start = performance.now();
+    for (let i = 1; i <= 20; i++) await append(log, String(i));
+    t.ok(performance.now() - start < 5_000, "after the first nobody waits in vain");
+    const again = await startBroker(own.settings);
+    t.teardown(() => again.kill());
+    await until(async () => (await logs.database.sql("outbox")).length === 0);
+    const keys = await sentKeys(logs);
+    t.same(
+      [...new Set(keys)],
+      Array.from({ length: 21 }, (_, i) => String(i)),
+    );
+    t.equal(log.failures().size, 0);
+  });
+
+  t.test("a large transaction and many topics at once are sent whole", async (t) => {
+    const { log, other, database } = await freshKafkaLogs(t, brokers);
+    const names = Array.from({ length: 12 }, (_, i) => `registrations.district-${i}`);
+    await Promise.all(names.map((each) => log.createTopic(each)));
+    await log.transaction(async (tx) => {
+      for (const each of names) tx.append(each, numbered(3_000));
+    });
+    for (const each of names) t.equal((await readAll(other, each)).length, 3_000);
+    t.same(await database.sql("outbox"), []);
+  });
+}

@@ -1,0 +1,134 @@
+// The fenced writer while brokers stop, die, come back or refuse, and while others write.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import kafkajs from "kafkajs";
+import t from "tap";
+import { startBroker } from "../../../libs/stack/broker.ts";
+import { codeOf, keysOf, lapse, leaseOf, numbered, readAll, record, topic } from "../../contract/log-under-test.ts";
+import { kafkaBrokers, ownBroker } from "../../support/kafka.ts";
+import { freshKafkaLogs } from "./fresh-logs.ts";
+
+const brokers = await kafkaBrokers(t);
+
+if (brokers !== null) {
+  t.test("another producer's record between a writer's own ends the writer: it is not the only one", async (t) => {
+    const { log, database, prefix } = await freshKafkaLogs(t, brokers);
+    await log.createTopic(topic);
+    const writer = await log.openWriter(topic, await leaseOf(database));
+    await writer.append([record("1")]);
+    const client = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
+    const foreign = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+    await foreign.connect();
+    await foreign.send({ topic: prefix + topic, messages: [{ key: "foreign", value: "x" }] });
+    await foreign.disconnect();
+    t.equal(await codeOf(writer.append([record("2")])), "log.writer-fenced");
+    t.equal(await codeOf(writer.append([record("3")])), "log.writer-fenced");
+  });
+
+  for (const [what, value] of [
+    ["an upsert", "1"],
+    ["a null", null],
+  ] as const) {
+    t.test(`${what} of a writer that slept through its lease is refused by the broker itself`, async (t) => {
+      const { log, other, database } = await freshKafkaLogs(t, brokers);
+      await log.createTopic(topic);
+      const sleeper = await log.openWriter(topic, await leaseOf(database));
+      await lapse(database);
+      const young = await other.openWriter(topic, await leaseOf(database));
+      // The sleeper believes in its lease still: it does not ask again before the time it knows is over.
+      await t.rejects(sleeper.append([record("a", value)]), {
+        code: "log.writer-fenced",
+        cause: { type: "INVALID_PRODUCER_EPOCH" },
+      });
+      t.equal((await log.extent(topic))?.end, young.barrier + 1);
+    });
+  }
+
+  t.test("fault N: a record that brokers would refuse is refused before anything is sent", async (t) => {
+    const { log, database } = await freshKafkaLogs(t, brokers);
+    await log.createTopic(topic);
+    const writer = await log.openWriter(topic, await leaseOf(database));
+    const huge = { key: "huge", value: Buffer.alloc(1_100_000) };
+    t.equal(await codeOf(writer.append([record("1"), huge])), "log.record-too-large");
+    t.equal(await codeOf(log.transaction(async (tx) => tx.append(topic, [huge]))), "log.record-too-large");
+    t.same(await writer.append([record("2")]), { from: 1, to: 2 }, "the writer goes on");
+  });
+
+  t.test("many batches are in flight at once and stand in order, without a gap", async (t) => {
+    const { log, database } = await freshKafkaLogs(t, brokers);
+    await log.createTopic(topic);
+    const writer = await log.openWriter(topic, await leaseOf(database));
+    const parts = [1, 20_000, 1, 7_500, 999];
+    const appended = await Promise.all(parts.map((count, i) => writer.append(numbered(count, `${i}-`))));
+    t.same(
+      appended.map(({ from, to }) => to - from),
+      parts,
+    );
+    const keys = keysOf(await readAll(log, topic)).slice(1);
+    t.same(
+      keys,
+      parts.flatMap((count, i) => Array.from({ length: count }, (_, k) => `${i}-${k}`)),
+    );
+  });
+
+  t.test("fault C: a broker that stops in mid-send and goes on gets every batch once", async (t) => {
+    const own = await ownBroker(t);
+    if (own === null) return;
+    const { log, database } = await freshKafkaLogs(t, own.server.address);
+    await log.createTopic(topic);
+    const writer = await log.openWriter(topic, await leaseOf(database));
+    await writer.append([record("before")]);
+    process.kill(own.server.pid, "SIGSTOP");
+    const appending = writer.append(numbered(5_000));
+    // Longer than a request waits for its answer: all of it is sent again.
+    await sleep(17_000);
+    process.kill(own.server.pid, "SIGCONT");
+    t.same(await appending, { from: 2, to: 5_002 });
+    t.same(keysOf(await readAll(log, topic)), ['["writer"]', "before", ...numbered(5_000).map(({ key }) => key)]);
+  });
+
+  t.test("a broker that is killed in mid-send and comes back has every batch once, and fences as before", async (t) => {
+    const own = await ownBroker(t);
+    if (own === null) return;
+    const { log, other, database } = await freshKafkaLogs(t, own.server.address);
+    await log.createTopic(topic);
+    const writer = await log.openWriter(topic, await leaseOf(database));
+    const appending = (async () => {
+      let sent = 0;
+      for (let i = 0; i < 40; i++) ({ to: sent } = await writer.append(numbered(2_000, `${i}-`)));
+      return sent;
+    })();
+    await sleep(150);
+    await own.server.kill();
+    const again = await startBroker(own.settings);
+    t.teardown(() => again.kill());
+    t.equal(await appending, 80_001);
+    t.same(
+      keysOf(await readAll(log, topic)).slice(1),
+      Array.from({ length: 40 }, (_, i) => Array.from({ length: 2_000 }, (_, k) => `${i}-${k}`)).flat(),
+    );
+    await lapse(database);
+    const young = await other.openWriter(topic, await leaseOf(database));
+    await again.kill();
+    const third = await startBroker(own.settings);
+    t.teardown(() => third.kill());
+    t.equal(await codeOf(writer.append([record("late", null)])), "log.writer-fenced", "fenced also after a restart");
+    t.equal(await codeOf(young.append([record("young")])), "resolved");
+  });
+
+  t.test("requests that a sleeping writer left behind are refused after a newer one opened", async (t) => {
+    const own = await ownBroker(t);
+    if (own === null) return;
+    const { log, another, database } = await freshKafkaLogs(t, own.server.address);
+    await log.createTopic(topic);
+    const sleeper = await another().openWriter(topic, await leaseOf(database));
+    // What it sent while its lease was good stands in the broker's queue behind the newer writer's opening.
+    const late = [record("1"), record("1", null)].map((one) => codeOf(sleeper.append([one])));
+    await lapse(database);
+    const young = await log.openWriter(topic, await leaseOf(database));
+    const codes = await Promise.all(late);
+    const after = keysOf(await readAll(log, topic, { from: young.barrier + 1 }));
+    t.same(after, [], `nothing of it stands after the barrier, whatever became of it: ${codes.join(", ")}`);
+    t.equal(await codeOf(sleeper.append([record("2", null)])), "log.writer-fenced");
+  });
+}
