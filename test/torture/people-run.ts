@@ -46,7 +46,8 @@ export async function forget({ system, district }: PeopleDistrict): Promise<void
   await system.sql("roster_positions").where({ district }).delete();
 }
 
-async function happen(run: PeopleDistrict, fact: Exclude<Fact, { readonly op: "day" }>): Promise<void> {
+/** One fact happens. */
+export async function happen(run: PeopleDistrict, fact: Exclude<Fact, { readonly op: "day" }>): Promise<void> {
   const { system, district } = run;
   const { key } = fact;
   const name = { district, issuer, subject: key, at: firstDay };
