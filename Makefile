@@ -2,7 +2,7 @@
 # where it is too old to run TypeScript, the right one is fetched into .tools/ and used from there.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down check format docs test torture bench clean
+.PHONY: help install demo up down reset check format docs test torture bench clean
 
 NODE_VERSION := 24.21.0
 NODE_OK := $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 18) ? 0 : 1)' 2>/dev/null && echo yes)
@@ -42,12 +42,30 @@ $(INSTALLED): package-lock.json | $(NODE)
 demo: install ## two districts, three nights, one held deletion; KEEP=1 stays up, LOG=kafka runs it on a broker
 	@bin/rollcall demo $(if $(KEEP),--keep) $(if $(LOG),--log $(LOG))
 
-up: ## the local stack of docker-compose.yml; without Docker one process with its own PostgreSQL, until Ctrl-C
-	@if docker compose version >/dev/null 2>&1; then docker compose up --build --detach --wait; \
-	else echo "no docker compose here: one process, embedded PostgreSQL, Ctrl-C stops it"; $(MAKE) --no-print-directory install && bin/rollcall up; fi
+COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo yes)
 
-down: ## stop what `make up` started in Docker; its data stays
-	@if docker compose version >/dev/null 2>&1; then docker compose down; else echo "no docker compose here: nothing runs in the background"; fi
+up: ## Kafka, a registry, PostgreSQL and every service: in Docker, or without it as local processes
+ifeq ($(COMPOSE),yes)
+	@docker compose up --build --detach --wait
+	@docker compose ps
+else
+	@$(MAKE) --no-print-directory install
+	@bin/rollcall stack up
+endif
+
+down: ## stop what `make up` started, and nothing else; its data stays
+ifeq ($(COMPOSE),yes)
+	@docker compose down
+else
+	@bin/rollcall stack down
+endif
+
+reset: ## stop what `make up` started, and drop its data
+ifeq ($(COMPOSE),yes)
+	@docker compose down --volumes
+else
+	@bin/rollcall stack reset
+endif
 
 check: install ## format, lint, types, tidiness
 	@$(BIN)/oxfmt --check
@@ -61,7 +79,8 @@ format: install ## write the format that `make check` asks for
 docs: install ## write the documents that are made from the sources
 	@node test/support/write-docs.ts
 
-test: check ## install, check, and run every test on a real PostgreSQL
+test: check ## install, check, and run every test on a real PostgreSQL and a real Kafka
+	@node libs/stack/artifacts.ts
 	@$(BIN)/tap
 
 torture: install ## the long proofs in full: kills at random points, mutated sets, many seeds
@@ -71,4 +90,5 @@ bench: install ## the figures that the README quotes
 	@node bench/main.ts
 
 clean: ## remove what install and runs left; the next make starts fresh
+	@test ! -e .rollcall/stack/processes.json || bin/rollcall stack down
 	@rm -rf node_modules .tap .tools .rollcall

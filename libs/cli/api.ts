@@ -1,25 +1,21 @@
 // How a command talks to the HTTP API: that of `rollcall up` on this machine, or one of its own for as long as it lasts.
-// It keeps true that the token of an API that is up can be read by its own user alone.
 
-import { rename, rm, readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type ServedApi, serveApi } from "../../services/ops/service.ts";
 import { untilSettled } from "../../services/ops/settling.ts";
 import { AppError, type ErrorCode, errorRegister } from "../errors.ts";
+import { type ApiPlace, apiPlaceFile } from "../runtime/api-place.ts";
 import { controlTopics } from "../topics.ts";
 import { services, withServices } from "./services.ts";
 import { settingsFromEnv, type System } from "./system.ts";
 
-const fileName = "ops.json";
 const probeMs = 2000;
 const busySettleMs = 3000;
 /** What judges logins: a command shows what follows from all that was there before it. */
 const { changesets, logins, licenses, accounts } = controlTopics;
 const settling = { topics: [changesets, logins, licenses, accounts].map(({ name }) => name), waitMs: 10_000 };
-
-/** Where an API is, and a token with the role operator. */
-export type ApiPlace = { readonly url: string; readonly token: string };
 
 /** Asks an API. */
 export class ApiClient {
@@ -96,22 +92,9 @@ export async function serveHere(system: System, address: Parameters<typeof serve
   return serveApi({ ...system, serviceNames: [...services(system).map(({ name }) => name), "ops"] }, address);
 }
 
-/** Says to other commands of this user where the API is. */
-export async function announceApi(dataDir: string, { url, token }: ApiPlace): Promise<void> {
-  const path = join(dataDir, fileName);
-  const unfinished = `${path}.${process.pid}`;
-  await rm(unfinished, { force: true });
-  await writeFile(unfinished, JSON.stringify({ url, token }), { mode: 0o600 });
-  await rename(unfinished, path);
-}
-
-export async function withdrawApi(dataDir: string): Promise<void> {
-  await rm(join(dataDir, fileName), { force: true });
-}
-
 /** Where the API of `rollcall up` is, if it answers; null when it runs on another machine or has ended. */
 async function placeOfUp(dataDir: string): Promise<ApiPlace | null> {
-  const text = await readFile(join(dataDir, fileName), "utf8").catch(() => null);
+  const text = await readFile(join(dataDir, apiPlaceFile), "utf8").catch(() => null);
   if (text === null) return null;
   try {
     const place: ApiPlace = JSON.parse(text);

@@ -14,6 +14,7 @@ import { planVerbs } from "./plans.ts";
 import { resumeVerb } from "./resume.ts";
 import { rosterVerbs } from "./rosters.ts";
 import { setVerbs } from "./sets.ts";
+import { stackVerb } from "./stack.ts";
 import { tokenVerb } from "./tokens.ts";
 import { topicsVerb } from "./topics.ts";
 import { upVerb } from "./up.ts";
@@ -34,6 +35,7 @@ for (const verb of [
   accountVerb(),
   tokenVerb(),
   topicsVerb(),
+  stackVerb(),
   explainVerb(),
   resumeVerb(),
   ...rosterVerbs(),

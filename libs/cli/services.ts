@@ -8,9 +8,10 @@ import { runIngest } from "../../services/ingest-sftp/service.ts";
 import { runRosters } from "../../services/rosters/service.ts";
 import { databaseFailure } from "../adapters/postgres/database.ts";
 import { AppError } from "../errors.ts";
+import { keepHouse } from "../runtime/housekeeping.ts";
 import type { Service } from "../runtime/run.ts";
 import { supervise } from "../runtime/run.ts";
-import { keepHouse } from "./housekeeping.ts";
+
 import { isUpRunning, type System } from "./system.ts";
 
 const upPollMs = 1000;

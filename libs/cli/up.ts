@@ -7,10 +7,11 @@ import { Command } from "commander";
 import { addressFromEnv } from "../../services/ops/config.ts";
 import type { ServedApi } from "../../services/ops/service.ts";
 import type { HeldLease } from "../adapters/postgres/leases.ts";
+import { announceApi, withdrawApi } from "../runtime/api-place.ts";
 import { createLogger } from "../runtime/logger.ts";
 import { run, type Service } from "../runtime/run.ts";
 import { writeOut } from "../runtime/output.ts";
-import { announceApi, serveHere, withdrawApi } from "./api.ts";
+import { serveHere } from "./api.ts";
 import { services } from "./services.ts";
 import { holdUp, openSystem, settingsFromEnv, type System } from "./system.ts";
 

@@ -31,6 +31,8 @@ export type Ports = IngestContext & {
   readonly inbox: Inbox;
   readonly records: RecordCodec;
   readonly changes: ChangeCodec;
+  /** What the log cannot do just now, by the topic; it goes on by itself. */
+  readonly problems: () => ReadonlyMap<string, AppError>;
 };
 
 const clock: Clock = { now: () => Date.now() };
@@ -50,7 +52,7 @@ export async function openPorts(about: {
   const registry = kafka === null ? repositoryRegistry() : confluentRegistry(kafka.registry);
   const codec = await openCodec(registry);
   const changes = await ChangeCodec.open(registry);
-  const { log, own } = openLog({ kafka, database, codec });
+  const { log, own, problems } = openLog({ kafka, database, codec });
   try {
     for (const topic of Object.values(controlTopics)) await log.createTopic(topic.name);
   } catch (error) {
@@ -60,6 +62,7 @@ export async function openPorts(about: {
   return {
     log,
     postgresLog: own,
+    problems,
     database,
     sql: database.sql,
     codec,
@@ -75,14 +78,16 @@ export async function openPorts(about: {
 function openLog(about: { readonly kafka: KafkaSettings | null; readonly database: Database; readonly codec: Codec }): {
   readonly log: SystemLog;
   readonly own: PostgresLog | null;
+  readonly problems: Ports["problems"];
 } {
   const { kafka, ...rest } = about;
   if (kafka !== null) {
     const { connection, prefix, replicas } = kafka;
-    return { log: kafkaLog({ ...connection, ...rest, prefix, replicas }), own: null };
+    const log = kafkaLog({ ...connection, ...rest, prefix, replicas });
+    return { log, own: null, problems: () => log.failures() };
   }
   const own = postgresLog(rest);
-  return { log: own, own };
+  return { log: own, own, problems: () => new Map() };
 }
 
 /** @throws AppError `log.other`. */

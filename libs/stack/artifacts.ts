@@ -8,6 +8,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { AppError } from "../errors.ts";
+import { processEnv } from "../runtime/env.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const pom = join(import.meta.dirname, "pom.xml");
@@ -90,3 +91,17 @@ async function done(program: string, args: readonly string[]): Promise<void> {
     message: `${program} failed: ${words || `it could not be run; ${installHint}`}`,
   });
 }
+
+/** Fetches both, or says why not: an error only under CI, where the tests that need them must run. */
+async function fetchAll(): Promise<void> {
+  const obstacle = stackObstacle();
+  if (obstacle === null) {
+    await kafkaJars();
+    await registryPrograms();
+    return;
+  }
+  process.stderr.write(`tests on Kafka will be skipped: ${obstacle}\n`);
+  if (processEnv()["CI"] === "true") process.exitCode = 1;
+}
+
+if (import.meta.main) void fetchAll();

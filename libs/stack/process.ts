@@ -109,9 +109,12 @@ export function signal(mark: ProcessMark, name: NodeJS.Signals): boolean {
   }
 }
 
-/** Asks it to end, and after the limit ends it; resolves when it is gone. */
-export async function end(mark: ProcessMark, limitMs: number = stopLimitMs): Promise<void> {
-  signal(mark, "SIGTERM");
+/** Asks it to end, by SIGTERM unless another signal is named, and after the limit ends it; resolves when it is gone. */
+export async function end(
+  mark: ProcessMark,
+  { name = "SIGTERM", limitMs = stopLimitMs }: { readonly name?: NodeJS.Signals; readonly limitMs?: number } = {},
+): Promise<void> {
+  signal(mark, name);
   // What is stopped by SIGSTOP would not hear of it.
   signal(mark, "SIGCONT");
   if (await isGone(mark, limitMs)) return;

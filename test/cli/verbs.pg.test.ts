@@ -43,6 +43,7 @@ void t.test("help lists the verbs, and the help of each shows what it takes and 
     account: ["create", "link", "unlink", "activate", "deactivate", "show"],
     token: ["create", "list", "revoke"],
     topics: ["apply"],
+    stack: ["up", "down", "reset"],
   };
   const paths = [
     ...verbs.filter((verb) => groups[verb] === undefined && verb !== "help").map((verb) => [verb]),

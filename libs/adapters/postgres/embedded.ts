@@ -1,6 +1,7 @@
 // A real PostgreSQL without an installation: the server of the binary packages that npm brings, run by this process.
 // It keeps true: one server per data directory, reachable through a socket in a private folder and through no port, and
-// ended with the process that started it, also when that process is killed. Committed is durable: fsync stays on.
+// ended with the process that started it, also when that process is killed, unless that is told otherwise. Committed is
+// durable: fsync stays on.
 
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -64,11 +65,13 @@ const settings: Readonly<Record<string, string>> = {
  * As root the server runs as the directory's owner, or `nobody`.
  * @param options.dataDir a folder for this alone; give {@link reachableDataDir}'s answer where it may lie under root's home.
  * @param options.settings server settings over the defaults, for tests.
+ * @param options.outlives whether it stays when this process ends: then whoever knows its process id ends it, by SIGINT.
  * @throws AppError `database.start` saying what to do.
  */
 export async function startPostgres(options: {
   readonly dataDir: string;
   readonly settings?: Readonly<Record<string, string>>;
+  readonly outlives?: boolean;
 }): Promise<RunningPostgres> {
   const dataDir = resolve(options.dataDir);
   const user = await serverUser(dataDir);
@@ -79,7 +82,15 @@ export async function startPostgres(options: {
   const deadline = Date.now() + startLimitMs;
   for (;;) {
     if (await answers(folder)) return await attached(folder);
-    const server = launch({ postgres, dataDir, folder, user, settings: { ...settings, ...options.settings } });
+    const outlives = options.outlives === true;
+    const server = launch({
+      postgres,
+      dataDir,
+      folder,
+      user,
+      outlives,
+      settings: { ...settings, ...options.settings },
+    });
     if (await becomesReady(server, folder, deadline)) return owned(server, folder);
     // Another process was faster: its server holds the directory's lock and will soon answer.
     const words = await lastWords(dataDir);
@@ -116,11 +127,12 @@ function launch(about: {
   readonly dataDir: string;
   readonly folder: string;
   readonly user: ServerUser;
+  readonly outlives: boolean;
   readonly settings: Readonly<Record<string, string>>;
 }): ChildProcess {
   const flags = Object.entries(about.settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const command = [about.postgres, "-D", about.dataDir, "-k", about.folder, "-p", "5432", ...flags];
-  const bound = bindsToParent();
+  const bound = !about.outlives && bindsToParent();
   const [program = about.postgres, ...args] = bound ? ["setpriv", "--pdeathsig", "INT", "--", ...command] : command;
   const log = openSync(join(about.dataDir, logName), "w", 0o600);
   try {
@@ -135,7 +147,7 @@ function launch(about: {
     // A program that cannot be run also emits `error`; the exit is what becomesReady waits for.
     server.on("error", () => {});
     server.unref();
-    if (!bound && server.pid !== undefined) watchParent(server.pid);
+    if (!about.outlives && !bound && server.pid !== undefined) watchParent(server.pid);
     return server;
   } finally {
     closeSync(log);

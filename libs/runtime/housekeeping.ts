@@ -8,14 +8,14 @@ import type { Database } from "../adapters/postgres/database.ts";
 import type { PostgresLog } from "../adapters/postgres/log.ts";
 import { parseDistrictId } from "../domain/ids.ts";
 import { controlTopics, districtTopic, districtTopicKinds, districtTopics, type TopicDescription } from "../topics.ts";
-import type { System } from "./system.ts";
+import type { Ports } from "./open.ts";
 
 const firstMs = 60_000;
 const everyMs = 60 * 60_000;
 const doneWorkMs = 30 * 24 * 60 * 60_000;
 
 /** Once soon, then every hour, until the signal is aborted. */
-export async function keepHouse(system: System, signal: AbortSignal): Promise<void> {
+export async function keepHouse(system: Ports, signal: AbortSignal): Promise<void> {
   for (let pauseMs = firstMs; await slept(pauseMs, signal); pauseMs = everyMs) await tidyUp(system, signal);
 }
 
@@ -26,7 +26,7 @@ async function slept(ms: number, signal: AbortSignal): Promise<boolean> {
 }
 
 /** One round over all topics. */
-export async function tidyUp(system: System, signal: AbortSignal): Promise<void> {
+export async function tidyUp(system: Ports, signal: AbortSignal): Promise<void> {
   const { postgresLog } = system;
   if (postgresLog !== null) await keepLog({ log: postgresLog, database: system.database, signal });
   await system.inbox.prune(doneWorkMs);

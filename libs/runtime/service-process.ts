@@ -1,0 +1,142 @@
+// One service as a process of its own: opens what it stands on, runs it, says how it is, and starts it again when the
+// world failed. It keeps true that a server which is down, also at the start, is waited for and said so in the health
+// answer, and that commands know from the lease `up` that services run.
+
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { databaseFailure, migrate, openDatabase } from "../adapters/postgres/database.ts";
+import { holdLease } from "../adapters/postgres/leases.ts";
+import { AppError } from "../errors.ts";
+import { type Health, serveHealth } from "./health.ts";
+import { createLogger, type Logger } from "./logger.ts";
+import { openPorts, type Ports } from "./open.ts";
+import type { ProcessSettings } from "./process-settings.ts";
+import { run, type RunContext } from "./run.ts";
+
+const upLease = "up";
+const upLeaseMs = 15_000;
+const upPollMs = 5_000;
+const usageExit = 2;
+
+export type ServiceProcess<Config extends ProcessSettings> = {
+  readonly name: string;
+  /** @throws AppError `config.invalid`. */
+  readonly config: () => Config;
+  /** Runs until the signal of the context is aborted. */
+  readonly start: (ports: Ports, config: Config, context: RunContext) => Promise<void>;
+};
+
+/** Never resolves: exits as {@link run} does, with 2 when the configuration is wrong. */
+export async function runServiceProcess<Config extends ProcessSettings>(
+  service: ServiceProcess<Config>,
+): Promise<never> {
+  const logger = createLogger({ name: service.name });
+  const config = configOf(service, logger);
+  const state = new State(service.name);
+  const health = await serveHealth(config.health, () => state.health());
+  return run({
+    name: service.name,
+    logger,
+    services: [{ name: service.name, start: (context) => startOnce(service, { config, state, context }) }],
+    close: () => health.close(),
+  });
+}
+
+function configOf<Config extends ProcessSettings>({ config }: ServiceProcess<Config>, logger: Logger): Config {
+  try {
+    return config();
+  } catch (err) {
+    logger.fatal({ err }, "the configuration is wrong");
+    return process.exit(usageExit);
+  }
+}
+
+async function startOnce<Config extends ProcessSettings>(
+  service: ServiceProcess<Config>,
+  about: { readonly config: Config; readonly state: State; readonly context: RunContext },
+): Promise<void> {
+  const { config, state, context } = about;
+  const { settings } = config;
+  const database = openDatabase(settings.databaseUrl);
+  const end = new AbortController();
+  const background: Promise<void>[] = [];
+  let ports: Ports | undefined;
+  try {
+    await migrate(database);
+    const opened = await openPorts({ settings, database, logger: context.logger });
+    ports = opened;
+    background.push(sayUp(opened, AbortSignal.any([end.signal, context.signal])));
+    state.runs(() => opened.problems());
+    await service.start(opened, config, context);
+  } catch (error) {
+    const failure = databaseFailure(error);
+    state.fails(failure);
+    throw failure;
+  } finally {
+    end.abort();
+    await Promise.allSettled([...background, ports?.log.close()]);
+    await database.close();
+  }
+}
+
+/** Of all processes one at a time holds the lease that tells commands of services which run. */
+async function sayUp({ sql }: Ports, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const held = await holdLease(sql, { name: upLease, holder: randomUUID(), ttlMs: upLeaseMs }).catch(() => null);
+    if (held === null) {
+      await sleep(upPollMs, undefined, { signal, ref: false }).catch(() => {});
+      continue;
+    }
+    await aborted(AbortSignal.any([signal, held.signal]));
+    await held.release().catch(() => {});
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** How the process is, as it last changed. */
+class State {
+  readonly #service: string;
+  #state: Health["state"] = "starting";
+  #since = Date.now();
+  #reason: Health["reason"] = null;
+  #problems: Ports["problems"] = () => new Map();
+
+  constructor(service: string) {
+    this.#service = service;
+  }
+
+  runs(problems: Ports["problems"]): void {
+    this.#become("running", null);
+    this.#problems = problems;
+  }
+
+  fails(error: unknown): void {
+    const reason =
+      error instanceof AppError
+        ? { code: error.code, remedy: error.remedy }
+        : { code: "bug", remedy: "This is a fault of Rollcall: look at the log." };
+    this.#become(this.#state === "starting" ? "starting" : "failing", reason);
+    this.#problems = () => new Map();
+  }
+
+  health(): Health {
+    return {
+      service: this.#service,
+      state: this.#state,
+      since: new Date(this.#since).toISOString(),
+      reason: this.#reason,
+      topics: Object.fromEntries([...this.#problems()].map(([topic, { code }]) => [topic, code])),
+    };
+  }
+
+  #become(state: Health["state"], reason: Health["reason"]): void {
+    if (state !== this.#state) this.#since = Date.now();
+    this.#state = state;
+    this.#reason = reason;
+  }
+}

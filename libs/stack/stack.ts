@@ -1,0 +1,289 @@
+// The local stack without Docker: PostgreSQL, the broker, the registry and one process per service, each started in the
+// background and written down with its process id and start time.
+// It keeps true that `up` starts only what does not run, that `down` ends what `up` started and nothing else, the last
+// first, and that a stack is announced to commands only while all of it is ready.
+
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { migrate, openDatabase } from "../adapters/postgres/database.ts";
+import { reachableDataDir } from "../adapters/postgres/embedded-files.ts";
+import { startPostgres } from "../adapters/postgres/embedded.ts";
+import { applyTopics } from "../adapters/kafka/admin.ts";
+import { registerSchemas } from "../adapters/registry/confluent.ts";
+import { AppError } from "../errors.ts";
+import { EnvReader, processEnv } from "../runtime/env.ts";
+import { readSettings } from "../runtime/settings.ts";
+import { wantedTopics } from "../runtime/topics.ts";
+import { stackObstacle } from "./artifacts.ts";
+import { startBroker } from "./broker.ts";
+import { announceStack, withdrawStack } from "./environment.ts";
+import { freePorts } from "./free-ports.ts";
+import { portNear } from "./log-servers.ts";
+import { end, launch, type ProcessMark, runs, startTime, whenReady } from "./process.ts";
+import { confluentUrl, startRegistry } from "./registry-server.ts";
+
+/** The services, in the order of the pipeline; each is a folder of services/ with a main.ts. */
+export const stackServices = ["ingest-sftp", "diff", "rosters", "registration", "ops"] as const;
+
+/** Where a part of the stack listens. */
+export type StackPart = { readonly name: string; readonly address: string; readonly pid: number };
+
+/** `variables` lead commands to it. */
+export type RunningStack = {
+  readonly parts: readonly StackPart[];
+  readonly variables: Readonly<Record<string, string>>;
+};
+
+type Recorded = ProcessMark & { readonly name: string; readonly address: string };
+type Ports = Readonly<Record<string, number>>;
+
+const root = join(import.meta.dirname, "..", "..");
+const wantedPorts = { broker: 9092, controller: 9093, registry: 8081, api: 8640 };
+const serviceLimitMs = 90_000;
+const answerLimitMs = 2_000;
+// Longer than services take at most to finish the work in hand.
+const stopLimitMs = 30_000;
+
+/** A stack over one data folder, for commands that run on `dataDir`. */
+export class LocalStack {
+  readonly #dataDir: string;
+  readonly #folder: string;
+
+  constructor(dataDir: string) {
+    this.#dataDir = dataDir;
+    this.#folder = join(dataDir, "stack");
+  }
+
+  /**
+   * Starts what does not run and waits until all of it is ready.
+   * @param say told of each part as it is ready.
+   * @throws AppError `stack.start`, `kafka.unreachable` and others; what runs stays up for {@link LocalStack.down}.
+   */
+  async up(say: (line: string) => Promise<void>): Promise<RunningStack> {
+    const obstacle = stackObstacle();
+    if (obstacle !== null) throw new AppError("stack.start", { message: obstacle });
+    await mkdir(join(this.#folder, "logs"), { recursive: true });
+    const ports = await this.#ports();
+    const told = async (part: Recorded): Promise<Recorded> => {
+      await say(`${part.name.padEnd(13)} ${part.address}`);
+      return part;
+    };
+    const postgres = await told(await this.#ensure("postgres", () => this.#postgres()));
+    const [broker, registry] = await Promise.all([
+      this.#ensure("broker", () => this.#broker(ports)),
+      this.#ensure("registry", () => this.#registry(ports)),
+    ]);
+    await told(broker);
+    await told(registry);
+    const variables = {
+      ROLLCALL_DATA: this.#folder,
+      DATABASE_URL: postgres.address,
+      KAFKA_BROKERS: broker.address,
+      SCHEMA_REGISTRY_URL: registry.address,
+    };
+    await applyAll(variables);
+    const services = await Promise.all(
+      stackServices.map((name) => this.#ensure(name, () => this.#service(name, ports, variables))),
+    );
+    for (const service of services) await told(service);
+    await announceStack(this.#dataDir, variables);
+    return { parts: [postgres, broker, registry, ...services], variables };
+  }
+
+  /** @returns names of what was ended, the last started first. Nothing runs: none. */
+  async down(): Promise<readonly string[]> {
+    await withdrawStack(this.#dataDir);
+    const ended: string[] = [];
+    for (const part of (await this.#recorded()).toSorted((a, b) => placeOf(b) - placeOf(a))) {
+      if (runs(part)) {
+        // SIGTERM waits for PostgreSQL's clients, of which there may be others; the broker and the services drain.
+        await end(part, { name: part.name === "postgres" ? "SIGINT" : "SIGTERM", limitMs: stopLimitMs });
+        ended.push(part.name);
+      }
+      await this.#forget(part.name);
+    }
+    return ended;
+  }
+
+  /** Ends it and removes all its data. */
+  async reset(): Promise<readonly string[]> {
+    const ended = await this.down();
+    for (const folder of [await this.#postgresDir(), this.#folder]) await rm(folder, { recursive: true, force: true });
+    return ended;
+  }
+
+  /** The part as it runs, or started and written down. */
+  async #ensure(name: string, start: () => Promise<Omit<Recorded, "name">>): Promise<Recorded> {
+    const known = (await this.#recorded()).find((part) => part.name === name);
+    if (known !== undefined && runs(known)) return known;
+    const { pid, startedAt, address } = await start();
+    const part = { name, pid, startedAt, address };
+    await this.#write((parts) => [...parts.filter((each) => each.name !== name), part]);
+    return part;
+  }
+
+  #postgresDir(): Promise<string> {
+    return reachableDataDir(join(this.#folder, "postgres"));
+  }
+
+  async #postgres(): Promise<Omit<Recorded, "name">> {
+    const { pid, url } = await startPostgres({ dataDir: await this.#postgresDir(), outlives: true });
+    if (pid === null)
+      throw new AppError("stack.start", { message: "another process runs the stack's PostgreSQL: end it first" });
+    return { pid, startedAt: startTime(pid) ?? "", address: url };
+  }
+
+  #broker({ broker = 0, controller = 0 }: Ports): Promise<Omit<Recorded, "name">> {
+    const folder = join(this.#folder, "broker");
+    return startBroker({ folder, port: broker, controllerPort: controller, isBound: false });
+  }
+
+  async #registry({ registry = 0 }: Ports): Promise<Omit<Recorded, "name">> {
+    const server = await startRegistry({ folder: join(this.#folder, "registry"), port: registry, isBound: false });
+    return { ...server, address: confluentUrl(server.address) };
+  }
+
+  async #service(
+    name: string,
+    ports: Ports,
+    variables: Readonly<Record<string, string>>,
+  ): Promise<Omit<Recorded, "name">> {
+    const logFile = join(this.#folder, "logs", `${name}.log`);
+    const health = ports[name] ?? 0;
+    const env = {
+      ...textsOf(processEnv()),
+      ...variables,
+      ROLLCALL_HEALTH_PORT: String(health),
+      ROLLCALL_HTTP_PORT: String(ports["api"] ?? 0),
+    };
+    const main = join(root, "services", name, "main.ts");
+    const command = [process.execPath, "--disable-warning=ExperimentalWarning", main] as const;
+    const mark = await launch({ command, cwd: root, logFile, env, isBound: false });
+    const isReady = (): Promise<boolean> => answersWell(health);
+    await whenReady({ name, mark, logFile, limitMs: serviceLimitMs, isReady });
+    return { ...mark, address: name === "ops" ? `http://127.0.0.1:${ports["api"]}` : healthAddress(health) };
+  }
+
+  /** The same at every start, as far as nobody else has taken them: subscribers keep where they look. */
+  async #ports(): Promise<Ports> {
+    const file = join(this.#folder, "ports.json");
+    const before = numbersOf(await readJson(file));
+    const running = new Set((await this.#recorded()).filter(runs).map(({ name }) => name));
+    const free = await freePorts(stackServices.length);
+    const wanted: Ports = {
+      ...Object.fromEntries(stackServices.map((name, at) => [name, free[at] ?? 0])),
+      ...wantedPorts,
+      ...before,
+    };
+    const owner: Readonly<Record<string, string>> = { controller: "broker", api: "ops" };
+    const ports = await Promise.all(
+      Object.entries(wanted).map(async ([name, port]) => {
+        const isOurs = running.has(owner[name] ?? name);
+        return [name, isOurs ? port : await portNear(port)] as const;
+      }),
+    );
+    await writeFile(file, JSON.stringify(Object.fromEntries(ports)));
+    return Object.fromEntries(ports);
+  }
+
+  async #recorded(): Promise<readonly Recorded[]> {
+    const found = await readJson(this.#file());
+    return Array.isArray(found) ? found.filter(isRecorded) : [];
+  }
+
+  async #forget(name: string): Promise<void> {
+    await this.#write((parts) => parts.filter((part) => part.name !== name));
+  }
+
+  /** One change after the other, also where parts start side by side. */
+  async #write(change: (parts: readonly Recorded[]) => readonly Recorded[]): Promise<void> {
+    const before = this.#writing;
+    const done = (async () => {
+      await before;
+      const parts = change(await this.#recorded());
+      const unfinished = `${this.#file()}.${process.pid}`;
+      await mkdir(this.#folder, { recursive: true });
+      // With addresses and ids only; the database has no password on its socket.
+      await writeFile(unfinished, `${JSON.stringify(parts, null, 2)}\n`, { mode: 0o600 });
+      await rename(unfinished, this.#file());
+    })();
+    this.#writing = done.catch(() => {});
+    await done;
+  }
+
+  #writing: Promise<void> = Promise.resolve();
+
+  #file(): string {
+    return join(this.#folder, "processes.json");
+  }
+}
+
+/** A part's place in the order of starting. */
+function placeOf({ name }: Recorded): number {
+  return ["postgres", "broker", "registry", ...stackServices].indexOf(name);
+}
+
+/** Topics and schemas, so that no service waits for them. */
+async function applyAll(variables: Readonly<Record<string, string>>): Promise<void> {
+  const env = new EnvReader(variables);
+  const { kafka = null, databaseUrl } = readSettings(env);
+  env.finish();
+  if (kafka === null || databaseUrl === null) return;
+  const database = openDatabase(databaseUrl);
+  try {
+    await migrate(database);
+    await registerSchemas(kafka.registry);
+    await applyTopics(kafka.connection, await wantedTopics(database.sql, kafka));
+  } finally {
+    await database.close();
+  }
+}
+
+function healthAddress(port: number): string {
+  return `http://127.0.0.1:${port}/health`;
+}
+
+async function answersWell(port: number): Promise<boolean> {
+  try {
+    const answer = await fetch(healthAddress(port), { signal: AbortSignal.timeout(answerLimitMs) });
+    await answer.body?.cancel();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    const found: unknown = JSON.parse(await readFile(path, "utf8"));
+    return found;
+  } catch {
+    return null;
+  }
+}
+
+function isRecorded(found: unknown): found is Recorded {
+  if (typeof found !== "object" || found === null) return false;
+  const { name, pid, startedAt, address }: Partial<Record<keyof Recorded, unknown>> = found;
+  return (
+    typeof name === "string" &&
+    typeof address === "string" &&
+    typeof startedAt === "string" &&
+    startedAt !== "" &&
+    Number.isSafeInteger(pid)
+  );
+}
+
+function numbersOf(found: unknown): Ports {
+  if (typeof found !== "object" || found === null) return {};
+  return Object.fromEntries(
+    Object.entries(found).flatMap(([name, value]) => (typeof value === "number" ? [[name, value]] : [])),
+  );
+}
+
+function textsOf(env: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
