@@ -2,6 +2,7 @@
 // It uses two logs over the same store, as two processes would, because most of the promises are about others.
 
 import t from "tap";
+import { compactionTests } from "./log-compaction.ts";
 import { contentTests, partTests, rangeTests } from "./log-ranges.ts";
 import { deadlockTests, orderTests, transactionTests, visibilityTests } from "./log-transactions.ts";
 import type { MakeLog } from "./log-under-test.ts";
@@ -19,5 +20,6 @@ export function eventLogContract(name: string, make: MakeLog): void {
   t.test(`${name}: many topics in one transaction`, (suite) => deadlockTests(suite, make));
   t.test(`${name}: a writer`, (suite) => writerTests(suite, make));
   t.test(`${name}: a late writer`, (suite) => lateWriterTests(suite, make));
+  t.test(`${name}: compaction`, (suite) => compactionTests(suite, make));
   t.test(`${name}: waiting for appends`, (suite) => waitTests(suite, make));
 }

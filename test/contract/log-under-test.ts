@@ -18,6 +18,8 @@ export type LogUnderTest = {
   readonly codec: Codec;
   /** Makes the topic forget what lies before the offset, as retention does. */
   readonly expire: (topic: string, before: number) => Promise<void>;
+  /** Compacts what stands in the topic now; a null is old enough at once. The log may append records of its own to it. */
+  readonly compact?: (topic: string) => Promise<void>;
   /**
    * A transaction of more than one batch of this log may be seen in part for a moment. It is whole in the end, and
    * nothing else comes between its parts.

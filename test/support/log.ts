@@ -1,5 +1,6 @@
 // A PostgreSQL log over a fresh database, for tests.
 
+import { compact } from "../../libs/adapters/postgres/compact.ts";
 import { postgresLog } from "../../libs/adapters/postgres/log.ts";
 import type { PostgresLog } from "../../libs/adapters/postgres/log.ts";
 import { openCodec } from "../../libs/adapters/registry/codec.ts";
@@ -18,5 +19,14 @@ export async function freshLogs(t: Teardown): Promise<LogUnderTest & { readonly 
     await log.close();
     await other.close();
   });
-  return { log, other, database, codec, expire: (topic, before) => log.deleteBefore(topic, before) };
+  return {
+    log,
+    other,
+    database,
+    codec,
+    expire: (topic, before) => log.deleteBefore(topic, before),
+    compact: async (topic) => {
+      await compact(database, topic, { olderThanMs: 0, tombstonesOlderThanMs: 0 });
+    },
+  };
 }

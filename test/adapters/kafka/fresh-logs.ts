@@ -1,6 +1,7 @@
 // Two Kafka logs over one fresh database, with topics of their own on the brokers that the test files share.
 
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
 import { kafkaLog } from "../../../libs/adapters/kafka/log.ts";
 import type { KafkaLog, KafkaLogOptions } from "../../../libs/adapters/kafka/log.ts";
@@ -48,6 +49,10 @@ export async function freshKafkaLogs(t: Teardown, brokers: string): Promise<Kafk
     codec,
     prefix,
     showsParts: true,
+    compact: async (topic) => {
+      await alterTopic(brokers, { name: prefix + topic, settings: eagerCompaction });
+      await compacted(log, topic);
+    },
     environment: { CRASH_BROKERS: brokers, CRASH_PREFIX: prefix },
     expire: async (topic, before) => {
       // What compaction keeps can be dropped only where age may drop it too.
@@ -58,6 +63,35 @@ export async function freshKafkaLogs(t: Teardown, brokers: string): Promise<Kafk
       await log.deleteBefore(topic, before);
     },
   };
+}
+
+/** Compacts whatever it can, at once. */
+export const eagerCompaction = {
+  "cleanup.policy": "compact",
+  "segment.ms": "500",
+  "segment.bytes": "1048576",
+  "min.cleanable.dirty.ratio": "0.01",
+  "delete.retention.ms": "200",
+  "max.compaction.lag.ms": "500",
+} as const;
+
+/** Waits until nothing of what stands in the topic now can be compacted away; appends, since what is written to stays. */
+async function compacted(log: KafkaLog, topic: string): Promise<void> {
+  const { generation, end } = await log.createTopic(topic);
+  for (let look = 0; look < 80; look++) {
+    await log.transaction(async (tx) => tx.append(topic, [{ key: "roll", value: Buffer.from(String(look)) }]));
+    const keys: string[] = [];
+    let nulls = 0;
+    for await (const records of log.scan({ topic, generation, from: 0, to: end })) {
+      for (const { key, value } of records) {
+        keys.push(Buffer.from(key).toString("latin1"));
+        if (value === null) nulls++;
+      }
+    }
+    if (nulls === 0 && new Set(keys).size === keys.length) return;
+    await sleep(400);
+  }
+  throw new Error("the brokers did not compact");
 }
 
 /** Gives a topic on the brokers these settings, and the default of every other. */

@@ -5,23 +5,14 @@ import kafkajs from "kafkajs";
 import t from "tap";
 import { codeOf, keysOf, leaseOf, numbered, readAll, record, topic } from "../../contract/log-under-test.ts";
 import { kafkaBrokers } from "../../support/kafka.ts";
-import { alterTopic, freshKafkaLogs } from "./fresh-logs.ts";
+import { alterTopic, eagerCompaction, freshKafkaLogs } from "./fresh-logs.ts";
 
 const brokers = await kafkaBrokers(t);
-const eager = {
-  "cleanup.policy": "compact",
-  "segment.ms": "500",
-  "segment.bytes": "1048576",
-  "min.cleanable.dirty.ratio": "0.01",
-  "delete.retention.ms": "200",
-  "max.compaction.lag.ms": "500",
-};
-
 if (brokers !== null) {
   t.test("fault D: a topic that compaction emptied in many places is read to its end, and fast", async (t) => {
     const { log, database, prefix } = await freshKafkaLogs(t, brokers);
     await log.createTopic(topic);
-    await alterTopic(brokers, { name: prefix + topic, settings: eager });
+    await alterTopic(brokers, { name: prefix + topic, settings: eagerCompaction });
     const lease = await leaseOf(database);
     // Each round is another producer, whose last batch brokers keep even when nothing of it is left.
     for (const value of ["1", "2", null, "4"]) {
