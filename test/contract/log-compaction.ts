@@ -57,12 +57,19 @@ export async function compactionTests(suite: Test, make: MakeLog): Promise<void>
       if (!was || Buffer.compare(was.key, key) !== 0 || value === null || was.value?.length !== value.length)
         t.fail(`another record stands at ${offset}`);
     }
-    for (const from of [1, 399, 1_000, to - 1, to]) {
-      const rest = await readAll(other, topic, { generation, from, to });
+    for (const [from, end] of [
+      [1, to],
+      [399, 1_001],
+      [0, 500],
+      [1_000, 1_100],
+      [to - 1, to],
+      [to, to],
+    ] as const) {
+      const part = await readAll(other, topic, { generation, from, to: end });
       t.same(
-        rest.map(({ offset }) => offset),
-        after.map(({ offset }) => offset).filter((offset) => offset >= from),
-        `from ${from}`,
+        part.map(({ offset }) => offset),
+        after.map(({ offset }) => offset).filter((offset) => offset >= from && offset < end),
+        `${from} to ${end}, in the middle of what is gone`,
       );
     }
     t.equal((await log.extent(topic))?.start, 0, "the start stays: nothing of the range is missing");
