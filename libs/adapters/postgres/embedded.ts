@@ -6,13 +6,16 @@
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { AppError } from "../../errors.ts";
+import { databaseFailure } from "./database.ts";
 import {
   identity,
   initialise,
+  isAlive,
   prepareParent,
   programs,
   serverUser,
@@ -81,7 +84,8 @@ export async function startPostgres(options: {
   const folder = await socketFolder(dataDir, user);
   const deadline = Date.now() + startLimitMs;
   for (;;) {
-    if (await answers(folder)) return await attached(folder);
+    const running = (await answers(folder)) ? await attached(folder, deadline) : null;
+    if (running !== null) return running;
     const outlives = options.outlives === true;
     const server = launch({
       postgres,
@@ -91,18 +95,32 @@ export async function startPostgres(options: {
       outlives,
       settings: { ...settings, ...options.settings },
     });
-    if (await becomesReady(server, folder, deadline)) return owned(server, folder);
-    // Another process was faster: its server holds the directory's lock and will soon answer.
+    if (await becomesReady(server, folder, deadline)) {
+      await keepLog(dataDir);
+      return owned(server, folder);
+    }
     const words = await lastWords(dataDir);
-    if (!/lock file "[^"]+" already exists/u.test(words) || Date.now() > deadline) {
+    if (!isAnother.test(words) || Date.now() > deadline) {
+      await keepLog(dataDir);
       throw startFailure(`PostgreSQL did not start: ${words || "it left no message"} (${join(dataDir, logName)})`);
     }
+    await rm(ownLog(dataDir), { force: true });
     await sleep(100);
   }
 }
 
-async function attached(folder: string): Promise<RunningPostgres> {
-  await makeDatabase(folder);
+/** Another process was faster, and its server will soon answer; or one is ending, and will soon be gone. */
+const isAnother = /lock file "[^"]+" already exists|pre-existing shared memory block .* is still in use/u;
+
+/** @returns null when the server went away meanwhile with the process that started it. */
+async function attached(folder: string, deadline: number): Promise<RunningPostgres | null> {
+  try {
+    await makeDatabase(folder);
+  } catch (cause) {
+    const isLeaving = databaseFailure(cause) instanceof AppError && Date.now() < deadline;
+    if (!isLeaving) throw startFailure("The database could not be made.", cause);
+    return null;
+  }
   return { url: urlOf(folder, databaseName), owned: false, pid: null, stop: () => Promise.resolve() };
 }
 
@@ -134,7 +152,7 @@ function launch(about: {
   const command = [about.postgres, "-D", about.dataDir, "-k", about.folder, "-p", "5432", ...flags];
   const bound = !about.outlives && bindsToParent();
   const [program = about.postgres, ...args] = bound ? ["setpriv", "--pdeathsig", "INT", "--", ...command] : command;
-  const log = openSync(join(about.dataDir, logName), "w", 0o600);
+  const log = openSync(ownLog(about.dataDir), "w", 0o600);
   try {
     const server = spawn(program, args, {
       ...identity(about.user),
@@ -181,7 +199,8 @@ function hasEnded(server: ChildProcess): boolean {
 
 async function becomesReady(server: ChildProcess, folder: string, deadline: number): Promise<boolean> {
   while (!hasEnded(server)) {
-    if (await answers(folder)) return !hasEnded(server) && (await runs(folder, server));
+    // Where it is another's that answers, ours is about to find its lock and to end.
+    if ((await answers(folder)) && (await runs(folder, server))) return !hasEnded(server);
     if (Date.now() > deadline) {
       await stop(server);
       return false;
@@ -211,13 +230,16 @@ async function answers(folder: string): Promise<boolean> {
 
 async function makeDatabase(folder: string): Promise<void> {
   const client = new pg.Client({ connectionString: urlOf(folder, "postgres") });
+  // The server may end with its process under our feet; the query that is cut short says so.
+  client.on("error", () => {});
   await client.connect();
   try {
     const found = await client.query("select 1 from pg_database where datname = $1", [databaseName]);
     if (found.rowCount === 0) await client.query(`create database ${databaseName}`);
   } catch (cause) {
-    // Another process attached at the same moment and was faster.
-    if (!(cause instanceof pg.DatabaseError) || cause.code !== "42P04") throw cause;
+    // Another process attached at the same moment and was faster: it was done before ours began, or while it ran.
+    const isThere = cause instanceof pg.DatabaseError && (cause.code === "42P04" || cause.code === "23505");
+    if (!isThere) throw cause;
   } finally {
     await client.end();
   }
@@ -233,7 +255,21 @@ async function stop(server: ChildProcess): Promise<void> {
   }
 }
 
+/** What the server that this process starts says, apart from what a server that runs says. */
+function ownLog(dataDir: string): string {
+  return join(dataDir, `${logName}.${process.pid}`);
+}
+
 async function lastWords(dataDir: string): Promise<string> {
-  const text = await readFile(join(dataDir, logName), "utf8").catch(() => "");
+  const text = await readFile(ownLog(dataDir), "utf8").catch(() => "");
   return text.trim().split("\n").slice(-3).join(" ");
+}
+
+/** The server that runs, or the failure that is told, gets the log's name; logs of starters that died are removed. */
+async function keepLog(dataDir: string): Promise<void> {
+  await rename(ownLog(dataDir), join(dataDir, logName)).catch(() => {});
+  for (const name of await readdir(dataDir).catch(() => [])) {
+    if (name.startsWith(`${logName}.`) && !isAlive(Number(name.slice(logName.length + 1))))
+      await rm(join(dataDir, name), { force: true });
+  }
 }

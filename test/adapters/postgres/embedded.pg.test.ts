@@ -28,7 +28,7 @@ type Started = { readonly child: ChildProcess; readonly url: string; readonly ow
 
 async function owner(dataDir: string): Promise<Started> {
   const child = spawn(process.execPath, [ownerScript, dataDir], { stdio: ["pipe", "pipe", "inherit"] });
-  const [line]: readonly unknown[] = await once(child.stdout, "data");
+  const [line]: readonly unknown[] = await Promise.race([once(child.stdout, "data"), once(child, "exit")]);
   const said: unknown = JSON.parse(String(line));
   if (typeof said !== "object" || said === null || !("url" in said && "owned" in said && "pid" in said))
     throw new Error("no answer");
@@ -83,6 +83,24 @@ t.test("of processes that start at once one owns the server and the others use i
     t.same(await once(one.child, "exit"), [0, null]);
   }
   t.same(readdirSync(join(dataDir, "..")), ["data"], "nothing half made is left");
+});
+
+t.test("processes that come and go on one folder all find a server, whoever starts and ends it", async (t) => {
+  const dataDir = join(folder(t), "data");
+  const comeAndGo = async (): Promise<unknown> => {
+    const { child } = await owner(dataDir);
+    child.stdin?.end();
+    return once(child, "exit");
+  };
+  for (let round = 0; round < 6; round++)
+    t.same(
+      await Promise.all([comeAndGo(), comeAndGo(), comeAndGo(), comeAndGo()]),
+      Array.from({ length: 4 }, () => [0, null]),
+    );
+  t.same(
+    readdirSync(dataDir).filter((name) => name.startsWith("server.log")),
+    ["server.log"],
+  );
 });
 
 t.test("a data directory with a path too long for a socket works", async (t) => {
