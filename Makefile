@@ -88,6 +88,7 @@ torture: install ## the long proofs in full: kills at random points, mutated set
 
 bench: install ## the figures that the README quotes
 	@node bench/main.ts
+	@node bench/login-to-roster.ts
 
 clean: ## remove what install and runs left; the next make starts fresh
 	@test ! -e .rollcall/stack/processes.json || bin/rollcall stack down
