@@ -137,6 +137,8 @@ export type LinkDecision = LoginName & {
   /** link: the login is these users, who are one person; undo: it is not the person it is linked to. */
   readonly verdict: string;
   readonly users: readonly string[];
+  /** Whom an undo is about; null: whoever the login is linked to. */
+  readonly person: string | null;
   readonly by: string;
   readonly at: number;
 };

@@ -8,8 +8,12 @@ const tables: Readonly<Record<string, string>> = {
     id uuid primary key default gen_random_uuid(), district text not null references districts,
     created_at timestamptz not null default clock_timestamp()`,
   person_users: `
-    district text not null, sourced_id text not null, person uuid not null references persons,
+    district text not null, sourced_id text not null,
+    -- the person that the user is by itself, and the one that it is together with others
+    own uuid not null references persons, person uuid not null references persons,
     since timestamptz not null default clock_timestamp(),
+    -- since when, and by which delivery, the user is no longer in the roster
+    gone_at timestamptz, gone_delivery text,
     primary key (district, sourced_id)`,
   // Every user that ever had a username, an email address or an id in another system. The values themselves are not
   // kept: a former address of a person is nobody's business.
@@ -20,7 +24,7 @@ const tables: Readonly<Record<string, string>> = {
     id uuid primary key, district text not null references districts, issuer text not null, subject text not null,
     event_id text not null, first_at timestamptz not null, last_at timestamptz not null,
     -- sourcedId, userIds, username, email, given, family, role: the newest value of each
-    claims jsonb not null,
+    claims jsonb not null, claims_at jsonb not null,
     -- NCES id of a school that the teacher named, and when
     school text, school_at timestamptz,
     email_hash bytea,
@@ -49,7 +53,9 @@ const tables: Readonly<Record<string, string>> = {
     since timestamptz not null, primary key (district, person, product)`,
   // Districts all of whose logins must be looked at again. The mark tells whether it was asked for anew meanwhile.
   registration_due: `
-    district text primary key, mark bigint not null default 1`,
+    district text primary key, mark bigint not null default 1,
+    -- how far a pass over its logins has come, and the mark that it began with
+    pass_mark bigint, pass_after uuid, asked_at timestamptz not null default clock_timestamp()`,
   // Single logins that must be looked at again.
   login_due: `
     login uuid primary key, district text not null, mark bigint not null default 1`,
@@ -76,6 +82,9 @@ const tables: Readonly<Record<string, string>> = {
 const indexes: readonly string[] = [
   "create index person_users_person on person_users (person)",
   "create index logins_person on logins (person)",
+  "create index identifier_holders_value on identifier_holders (kind, value_hash)",
+  "create index logins_school on logins (school) where school is not null",
+  "create index districts_issuers on districts using gin ((policy #> '{signOn,issuers}'))",
   "create index logins_email on logins (email_hash)",
   "create index login_due_district on login_due (district)",
   "create index accounts_login on accounts (login)",
@@ -86,10 +95,11 @@ const indexes: readonly string[] = [
 export async function up(knex: Knex): Promise<void> {
   for (const [name, columns] of Object.entries(tables)) await knex.raw(`create table ${name} (${columns})`);
   for (const statement of indexes) await knex.raw(statement);
-  await knex.raw("alter table districts add column policy_changed_at timestamptz not null default clock_timestamp()");
+  // When each field of the policy was last changed, epoch milliseconds; a field that never was is as old as the district.
+  await knex.raw("alter table districts add column policy_since jsonb not null default '{}'");
 }
 
 export async function down(knex: Knex): Promise<void> {
-  await knex.raw("alter table districts drop column policy_changed_at");
+  await knex.raw("alter table districts drop column policy_since");
   for (const name of Object.keys(tables).toReversed()) await knex.schema.dropTable(name);
 }

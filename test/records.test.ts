@@ -107,7 +107,7 @@ const samples: Records = {
     role: "teacher",
   },
   "rollcall.control.SchoolChoice": { ...login, school: "060000100001", at: 20 },
-  "rollcall.control.LinkDecision": { ...login, verdict: "link", users: ["t1"], by: "ops", at: 21 },
+  "rollcall.control.LinkDecision": { ...login, verdict: "link", users: ["t1"], person: "p1", by: "ops", at: 21 },
   "rollcall.control.Account": {
     account: "a1",
     product: "music",

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { Command } from "commander";
 import type { Knex } from "knex";
 
-import { type District, districtOf } from "../adapters/postgres/districts.ts";
+import { type District, districtOf, storePolicy } from "../adapters/postgres/districts.ts";
 import { factChanged } from "../adapters/postgres/people.ts";
 import { lacksSignOn } from "../domain/district.ts";
 import { parseDistrictId } from "../domain/ids.ts";
@@ -113,7 +113,8 @@ async function set(
     const given = options.policy === undefined ? null : await jsonOf(options.policy);
     await system.sql.transaction(async (tx) => {
       await factChanged(tx, district);
-      const { state, policy: before } = await knownTo(tx, district);
+      const known = await knownTo(tx, district);
+      const { state, policy: before } = known;
       const policy = checked(
         settings.reduce<unknown>((changed, setting) => withSetting(changed, setting), given ?? before),
       );
@@ -121,9 +122,7 @@ async function set(
         throw new AppError("config.invalid", {
           message: `reading the policy: signOn.issuers may not be empty, for ${id} has left setup`,
         });
-      await tx("districts")
-        .where({ id: district })
-        .update({ policy: JSON.stringify(policy), policy_changed_at: new Date(system.clock.now()) });
+      await storePolicy(tx, known, { policy, at: system.clock.now() });
     });
     await print(options, await view(system, district), `changed the policy of ${id}`);
   });

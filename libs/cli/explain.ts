@@ -6,11 +6,13 @@ import {
   explain,
   type ExplainedClass,
   type ExplainedGate,
+  type ExplainedLogin,
   type Explanation,
 } from "../../services/registration/explain.ts";
 import { AppError } from "../errors.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
+import { onSettled, unsettledText } from "./settled.ts";
 
 export function explainVerb(): Command {
   return described(new Command("explain").argument("<district>").argument("<person>"), {
@@ -22,27 +24,35 @@ export function explainVerb(): Command {
 async function run(district: string, who: string, options: JsonOption): Promise<void> {
   await withSystem(async (system) => {
     const id = await knownDistrict(system, district);
-    const explanation = await explain(system, { district: id, who });
-    if (explanation === null)
-      throw new AppError("person.unknown", { message: `nobody in ${id} has this sourcedId, person id or login id` });
-    await answer(options, { text: explanationText(explanation), json: explanation });
+    await onSettled(system, async (isSettled) => {
+      const explanation = await explain(system, { district: id, who });
+      if (explanation === null)
+        throw new AppError("person.unknown", { message: `nobody in ${id} has this sourcedId, person id or login id` });
+      const text = `${explanationText(explanation)}${unsettledText(isSettled)}`;
+      await answer(options, { text, json: explanation });
+    });
   });
 }
 
-/** The explanation in lines: who, each gate, and each class. */
+/** The explanation in lines: who, each gate, each product with the gates of its own, and each class. */
 export function explanationText(explanation: Explanation): string {
-  const { users, person, logins, gates, products, classes, reason } = explanation;
+  const { users, person, gates, classes, reason } = explanation;
+  const own = explanation.products.filter((product) => product.reason !== reason);
   return [
     `user ${users.join(", ") || "none"}; person ${person ?? "none yet"}`,
-    ...logins.map(({ id, state, evidence }) => `login ${id}: ${state} (${evidence.join(", ") || "no evidence"})`),
+    ...explanation.logins.map(loginLine),
     "gates, in the order in which they are passed",
     ...gates.flatMap(gateLines),
-    ...products.map(
-      ({ product, status, reason }) => `product ${product}: ${status}${reason === "open" ? "" : `, ${reason}`}`,
-    ),
+    ...explanation.products.map(({ product, status, reason: why }) => `product ${product}: ${status} (${why})`),
+    ...own.flatMap((product) => [`gates of ${product.product}`, ...product.gates.flatMap(gateLines)]),
     ...(classes.length === 0 ? [] : [reason === "open" ? "classes" : "classes, once every gate is open"]),
     ...classes.flatMap(classLines),
   ].join("\n");
+}
+
+function loginLine({ id, state, reason, evidence, candidates }: ExplainedLogin): string {
+  const why = candidates.length > 0 ? `it may be ${candidates.join(", ")}` : evidence.join(", ");
+  return `login ${id}: ${state} (${[reason, why].filter((each) => each !== "").join("; ")})`;
 }
 
 function gateLines(gate: ExplainedGate): readonly string[] {
@@ -51,7 +61,7 @@ function gateLines(gate: ExplainedGate): readonly string[] {
 }
 
 function classLines(row: ExplainedClass): readonly string[] {
-  const line = `  ${row.class === "" ? "none" : row.class}: ${row.reason}${placeText(row)}`;
+  const line = row.class === "" ? "  none" : `  ${row.class}: ${row.reason}${placeText(row)}`;
   return row.reason === "shown" ? [line] : [line, `         ${row.words}`];
 }
 
@@ -60,10 +70,10 @@ function placeText({
   delivery,
   origin,
 }: {
-  readonly since: number | null;
+  readonly since: string | null;
   readonly delivery: string | null;
   readonly origin: string | null;
 }): string {
   const from = [delivery, origin].flatMap((each) => each ?? []).join(" ");
-  return `${since === null ? "" : ` since ${new Date(since).toISOString()}`}${from === "" ? "" : ` from ${from}`}`;
+  return `${since === null ? "" : ` since ${since}`}${from === "" ? "" : ` from ${from}`}`;
 }

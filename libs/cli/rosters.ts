@@ -2,7 +2,6 @@
 
 import { Command } from "commander";
 
-import { untilSettled } from "../../services/ops/settling.ts";
 import { judgedBy, openDesk, rostersOf } from "../../services/rosters/publish.ts";
 import { rebuild, type Rebuilt } from "../../services/rosters/rebuild.ts";
 import { publishedOf } from "../adapters/postgres/roster-facts.ts";
@@ -10,20 +9,12 @@ import { personNamed } from "../adapters/postgres/people.ts";
 import type { DistrictId } from "../domain/ids.ts";
 import type { Roster } from "../domain/roster.ts";
 import { AppError } from "../errors.ts";
-import { controlTopics } from "../topics.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
-import { withServices } from "./services.ts";
+import { onSettled, unsettledText } from "./settled.ts";
 import type { System } from "./system.ts";
 
 const patienceMs = 60_000;
-/** What may change who sees what. */
-const factTopics = [
-  controlTopics.changesets.name,
-  controlTopics.logins.name,
-  controlTopics.licenses.name,
-  controlTopics.accounts.name,
-];
 
 export function rosterVerbs(): readonly Command[] {
   return [rosterVerb(), rebuildVerb()];
@@ -47,12 +38,9 @@ function rosterVerb(): Command {
   ).action(async (id: string, teacher: string, options: JsonOption) => {
     await withSystem(async (system) => {
       const district = await knownDistrict(system, id);
-      await withServices(system, async () => {
-        // What was delivered a moment ago may still be on its way into the tables.
-        const isSettled = await untilSettled(system, { topics: factTopics, waitMs: patienceMs });
+      await onSettled(system, async (isSettled) => {
         const view = await teacherRoster(system, district, teacher);
-        const more = isSettled ? "" : "\nchanges are still being worked on: ask again in a moment";
-        await answer(options, { text: `${rosterText(view)}${more}`, json: view });
+        await answer(options, { text: `${rosterText(view)}${unsettledText(isSettled)}`, json: view });
       });
     });
   });
@@ -116,7 +104,7 @@ function rebuildVerb(): Command {
       const isDryRun = options.dryRun === true;
       await withSystem(async (system) => {
         const district = await knownDistrict(system, id);
-        const rebuilt = await rebuild(system, district, { isDryRun, patienceMs: patienceMs });
+        const rebuilt = await rebuild(system, district, { isDryRun, patienceMs });
         await answer(options, { text: rebuiltText(rebuilt, isDryRun), json: { district, isDryRun, ...rebuilt } });
       });
     });

@@ -31,7 +31,8 @@ function beginsWithDate(text: string): boolean {
   const year = digits(text, 0, 4);
   const month = digits(text, 5, 2);
   const day = digits(text, 8, 2);
-  if (year < 0 || month < 1 || day < 1) return false;
+  // There is no year 0: after 1 BC comes 1 AD.
+  if (year < 1 || month < 1 || day < 1) return false;
   const length = month === 2 && isLeap(year) ? 29 : (monthLengths[month - 1] ?? 0);
   return day <= length;
 }

@@ -99,12 +99,25 @@ export function match(evidence: readonly Evidence[]): Match {
   }
   const hasStrong = telling.some(({ strength }) => strength === "strong");
   if (persons.length > 1) return { outcome: hasStrong ? "contradicting" : "several", persons };
-  // A sourcedId that the roster never had speaks against whoever has the address: addresses are given to others.
-  const unknownId = evidence.some(({ kind, persons: holders }) => kind === "sourcedId" && holders.length === 0);
+  // A strong id that the roster never had speaks against whoever has the address: addresses are given to others.
+  const unknownId = evidence.some(({ strength, persons: holders }) => strength === "strong" && holders.length === 0);
   if (unknownId && !hasStrong) return { outcome: "contradicting", persons };
   return { outcome: "one", person: first, kinds: telling.map(({ kind }) => kind).toSorted() };
 }
 
 function distinct(persons: readonly string[]): readonly string[] {
   return [...new Set(persons)].toSorted();
+}
+
+/** Groups that share a member are one group. Members and groups come sorted. */
+export function connected(groups: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  let joined: ReadonlySet<string>[] = [];
+  for (const group of groups) {
+    const touching = joined.filter((each) => group.some((member) => each.has(member)));
+    joined = [
+      ...joined.filter((each) => !touching.includes(each)),
+      new Set([...group, ...touching.flatMap((each) => [...each])]),
+    ];
+  }
+  return joined.map((group) => [...group].toSorted()).toSorted((a, b) => ((a[0] ?? "") < (b[0] ?? "") ? -1 : 1));
 }

@@ -73,6 +73,12 @@ export const peopleErrors = {
     retryable: false,
     remedy: "Choose one of the district's schools, by its NCES id of 12 digits, as text: leading zeros count.",
   },
+  "login.unlinked": {
+    message: "taking a link away that a login does not have",
+    status: 409,
+    retryable: false,
+    remedy: "Nothing: the login belongs to nobody. Say whom it belongs to with `rollcall login link`.",
+  },
   "login.unknown": {
     message: "looking up the login",
     status: 404,

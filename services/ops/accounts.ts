@@ -9,7 +9,7 @@ import { AppError } from "../../libs/errors.ts";
 import type { Account, LoginName } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import type { OpsContext } from "./context.ts";
-import { mayKnow } from "./guard.ts";
+import { mayKnow, requireAllDistricts } from "./guard.ts";
 import { knownLogin } from "./logins.ts";
 import type { Principal } from "./tokens.ts";
 
@@ -39,8 +39,10 @@ export async function knownAccount(context: OpsContext, asked: Asked): Promise<A
 }
 
 function known(record: Account | null, { principal }: Asked): Account {
-  if (record === null || (record.link !== null && !mayKnow(principal, record.link.district)))
-    throw new AppError("account.unknown");
+  // One that is linked to nobody is nobody's district's: it may concern a person of any.
+  const district = record?.link?.district ?? null;
+  const isKnown = district === null ? principal.districts === null : mayKnow(principal, district);
+  if (record === null || !isKnown) throw new AppError("account.unknown");
   return record;
 }
 
@@ -51,6 +53,7 @@ export async function putAccount(
 ): Promise<AccountView> {
   const { account, product, email } = asked;
   return change(context, account, (before) => {
+    if (before === null) requireAllDistricts(asked.principal);
     if (before === null) return { account, product, email: email ?? null, link: null, active: false, at: 0 };
     if (known(before, asked).product !== product) throw new AppError("account.product");
     return email === undefined ? before : { ...before, email };

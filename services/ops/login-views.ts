@@ -4,7 +4,7 @@ import type { Knex } from "knex";
 
 import { userNamed } from "../../libs/adapters/postgres/evidence.ts";
 import { isWholeNcesId } from "../../libs/domain/nces.ts";
-import { activeWords, type Reason, reasons } from "../../libs/domain/registration/reasons.ts";
+import { activeWithoutClasses, activeWords, type Reason, reasons } from "../../libs/domain/registration/reasons.ts";
 import { answer, list } from "./schemas.ts";
 
 export type ProductView = { readonly product: string; readonly status: string; readonly reason: string };
@@ -13,6 +13,8 @@ export type School = { readonly identifier: string; readonly name: string };
 export type LoginView = {
   readonly id: string;
   readonly district: string;
+  /** The person it belongs to, as registrations and teacher rosters name them; null while it belongs to nobody. */
+  readonly person: string | null;
   readonly state: string;
   /** A code, or `open`. */
   readonly reason: string;
@@ -49,6 +51,7 @@ export const listedSchema = answer({
 export const loginSchema = answer(
   {
     ...common,
+    person: { type: ["string", "null"], description: "The person it belongs to; null while it belongs to nobody." },
     teacher: { type: "string", description: "What to tell the teacher." },
     administrator: { type: "string", description: "What to tell whoever administers the roster." },
     products: list(answer({ product: words, status: words, reason: words })),
@@ -74,10 +77,11 @@ export async function loginView(sql: Knex, id: string): Promise<LoginView | null
     .where({ id })
     .first("district", "state", "reason", "since", "person");
   if (row === undefined) return receivedView(sql, id);
-  const { district, state, reason, since } = row;
+  const { district, state, reason, since, person } = row;
   const schools = state === "choose-school" ? { schools: await schoolsOf(sql, district) } : {};
-  const products = row.person === null ? [] : await productsOf(sql, { district, person: row.person });
-  return { id, district, state, reason, ...wordsOf(reason), since: since.toISOString(), products, ...schools };
+  const products = person === null ? [] : await productsOf(sql, { district, person });
+  const words = reason === "open" && !(await seesClasses(sql, person)) ? activeWithoutClasses : wordsOf(reason);
+  return { id, district, person, state, reason, ...words, since: since.toISOString(), products, ...schools };
 }
 
 async function receivedView(sql: Knex, id: string): Promise<LoginView | null> {
@@ -87,7 +91,12 @@ async function receivedView(sql: Knex, id: string): Promise<LoginView | null> {
   if (row === undefined) return null;
   const reason = "login.received";
   const { state } = reasons[reason];
-  return { id, district: row.district, state, reason, ...wordsOf(reason), since: row.at.toISOString(), products: [] };
+  const since = row.at.toISOString();
+  return { id, district: row.district, person: null, state, reason, ...wordsOf(reason), since, products: [] };
+}
+
+async function seesClasses(sql: Knex, person: string | null): Promise<boolean> {
+  return (await sql("teacher_rosters").where({ person }).first("class_id")) !== undefined;
 }
 
 async function productsOf(

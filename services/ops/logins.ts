@@ -192,7 +192,14 @@ export async function decideLink(
   const { verdict, users, id, waitMs, principal } = about;
   await checkUsers(context, { district: name.district, users });
   const at = context.clock.now();
-  const record = { ...name, verdict, users, by: principal.name, at };
+  const linked: { readonly person: string | null } | undefined = await context
+    .sql("logins")
+    .where({ id })
+    .first("person");
+  const person = verdict === "undo" ? (linked?.person ?? null) : null;
+  if (verdict === "undo" && person === null)
+    throw new AppError("login.unlinked", { message: `login ${id} is linked to nobody` });
+  const record = { ...name, verdict, users, person, by: principal.name, at };
   await appendAlone(context, { name: "rollcall.control.LinkDecision", record });
   await waitUntil(async () => {
     const row: { readonly decision: unknown } | undefined = await context.sql("logins").where({ id }).first("decision");

@@ -48,6 +48,7 @@ async function buildApi(context: OpsContext, guard: Guard): Promise<FastifyInsta
   const app = Fastify({
     logger: false,
     bodyLimit,
+    routerOptions: { maxParamLength: 255 },
     // What would be made to fit is refused: a number in place of a text is an id that lost its zeros.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allowUnionTypes: true } },
   });

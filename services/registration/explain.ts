@@ -3,25 +3,32 @@
 
 import type { Knex } from "knex";
 
+import { candidateUsers } from "../../libs/adapters/postgres/evidence.ts";
 import { factsOf, type JudgedDistrict } from "../../libs/adapters/postgres/person-facts.ts";
 import { personNamed, personsOf } from "../../libs/adapters/postgres/people.ts";
-import { teachingOf } from "../../libs/adapters/postgres/teaching.ts";
+import { teachingOf, type TeachingRow } from "../../libs/adapters/postgres/teaching.ts";
+import { unreachable } from "../../libs/domain/assert.ts";
+import { parseDateTime } from "../../libs/domain/dates.ts";
 import { type ClassReason, classReason, classReasons } from "../../libs/domain/registration/class-reasons.ts";
 import { standing } from "../../libs/domain/registration/decide.ts";
 import type { GateView, Grant, Origin } from "../../libs/domain/registration/facts.ts";
 import { type Reason, reasons } from "../../libs/domain/registration/reasons.ts";
 import { orgsInScope } from "../../libs/domain/roster.ts";
 import type { RegistrationContext } from "./context.ts";
-import { judgedDistrict } from "./service.ts";
+import { judgedDistrict } from "./judge.ts";
 
-export type ExplainedGate = Omit<GateView, "reason"> & {
+/** Where a fact comes from; `since` is ISO 8601, UTC, or null where no one moment can be named. */
+export type ExplainedOrigin = Omit<Origin, "since"> & { readonly since: string | null };
+
+export type ExplainedGate = Omit<GateView, "reason" | "since"> & {
+  readonly since: string | null;
   readonly isOpen: boolean;
   readonly reason: Reason | "open";
   /** What is so and what to do; empty when the gate is open. */
   readonly words: string;
 };
 
-export type ExplainedClass = Origin & {
+export type ExplainedClass = ExplainedOrigin & {
   readonly class: string;
   readonly title: string | null;
   readonly reason: ClassReason;
@@ -32,10 +39,14 @@ export type ExplainedLogin = {
   readonly id: string;
   readonly state: string;
   readonly reason: string;
-  readonly since: number;
-  /** Kinds of evidence by which it is linked. */
+  readonly since: string;
+  /** Kinds of evidence by which it is linked; while it is not, none. */
   readonly evidence: readonly string[];
+  /** sourcedIds of the users it may be, while it is linked to nobody. */
+  readonly candidates: readonly string[];
 };
+
+export type ExplainedProduct = Grant & { readonly gates: readonly ExplainedGate[] };
 
 export type Explanation = {
   readonly district: string;
@@ -45,7 +56,8 @@ export type Explanation = {
   /** The first closed gate, or `open`. */
   readonly reason: Reason | "open";
   readonly gates: readonly ExplainedGate[];
-  readonly products: readonly Grant[];
+  /** Each with the gates of its own. */
+  readonly products: readonly ExplainedProduct[];
   readonly classes: readonly ExplainedClass[];
 };
 
@@ -63,7 +75,7 @@ export async function explain(
   context: RegistrationContext,
   { district: id, who }: { readonly district: string; readonly who: string },
 ): Promise<Explanation | null> {
-  const district = await judgedDistrict(context, id);
+  const district = await judgedDistrict(context, context.sql, id);
   if (district === null) return null;
   const transaction = await context.sql.transaction();
   try {
@@ -77,20 +89,21 @@ async function explainIn(sql: Knex.Transaction, district: JudgedDistrict, who: s
   const found = await findPerson(sql, district.id, who);
   if (found === null) return null;
   const { person, logins } = found;
-  if (person === null) return explainLogins(district.id, logins);
+  if (person === null) return explainLogins(sql, district.id, logins);
   const facts = (await factsOf(sql, district, [person])).get(person);
   if (facts === undefined) return null;
   const stands = standing(facts);
-  const login = loginGate(logins);
+  const login = loginGate(logins, stands.gates);
   const gates = [login, ...stands.gates.filter(({ gate }) => gate !== "match")].map(explainedGate);
+  const products = stands.products.map(({ grant, gates: own }) => ({ ...grant, gates: own.map(explainedGate) }));
   return {
     district: district.id,
     person: found.isKnown ? person : null,
     users: facts.users.map(({ sourcedId }) => sourcedId),
-    logins: logins.map(explainedLogin),
+    logins: await Promise.all(logins.map((row) => explainedLogin(sql, row))),
     reason: login.reason ?? stands.reason,
     gates,
-    products: login.reason === null ? stands.grants : [],
+    products: login.reason === null ? products : [],
     classes: await explainedClasses(
       sql,
       district,
@@ -100,7 +113,11 @@ async function explainIn(sql: Knex.Transaction, district: JudgedDistrict, who: s
 }
 
 /** Logins that belong to nobody: all that can be said is why. */
-function explainLogins(district: string, logins: readonly LoginRow[]): Explanation {
+async function explainLogins(
+  sql: Knex.Transaction,
+  district: string,
+  logins: readonly LoginRow[],
+): Promise<Explanation> {
   const [login] = logins;
   const reason = reasonOf(login?.reason ?? "");
   const since = login?.since.getTime() ?? null;
@@ -109,7 +126,7 @@ function explainLogins(district: string, logins: readonly LoginRow[]): Explanati
     district,
     person: null,
     users: [],
-    logins: logins.map(explainedLogin),
+    logins: await Promise.all(logins.map((row) => explainedLogin(sql, row))),
     reason,
     gates: [explainedGate(gate)],
     products: [],
@@ -117,16 +134,14 @@ function explainLogins(district: string, logins: readonly LoginRow[]): Explanati
   };
 }
 
-function loginGate(logins: readonly LoginRow[]): GateView {
-  const [first] = logins;
-  const since = first?.since.getTime() ?? null;
-  const reason = first === undefined ? "login.none" : null;
-  const value = logins.flatMap(({ evidence }) => evidence.kinds ?? []).join(", ");
+function loginGate(logins: readonly LoginRow[], gates: readonly GateView[]): GateView {
+  const matched = gates.find(({ gate }) => gate === "match");
+  const kinds = [...new Set(logins.flatMap(({ evidence }) => evidence.kinds ?? []))].toSorted().join(", ");
   return {
     gate: "match",
-    reason,
-    value: value === "" ? "no login" : `by ${value}`,
-    since,
+    reason: logins.length === 0 ? "login.none" : null,
+    value: kinds === "" ? "no login" : `by ${kinds}`,
+    since: matched?.since ?? null,
     delivery: null,
     origin: null,
   };
@@ -137,17 +152,23 @@ function reasonOf(text: string): Reason {
   return known(text) ? text : "login.none";
 }
 
-function explainedGate({ reason, ...gate }: GateView): ExplainedGate {
+function isoTime(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString();
+}
+
+function explainedGate({ reason, since, ...gate }: GateView): ExplainedGate {
   return {
     ...gate,
+    since: isoTime(since),
     isOpen: reason === null,
     reason: reason ?? "open",
     words: reason === null ? "" : reasons[reason].administrator,
   };
 }
 
-function explainedLogin({ id, state, reason, since, evidence }: LoginRow): ExplainedLogin {
-  return { id, state, reason, since: since.getTime(), evidence: evidence.kinds ?? evidence.candidates ?? [] };
+async function explainedLogin(sql: Knex, { id, state, reason, since, evidence }: LoginRow): Promise<ExplainedLogin> {
+  const candidates = await candidateUsers(sql, evidence.candidates ?? []);
+  return { id, state, reason, since: since.toISOString(), evidence: evidence.kinds ?? [], candidates };
 }
 
 type Found = { readonly person: string | null; readonly isKnown: boolean; readonly logins: readonly LoginRow[] };
@@ -183,7 +204,7 @@ async function personFor(
 
 async function explainedClasses(
   sql: Knex,
-  { id, today, policy }: JudgedDistrict,
+  { id, today, policy, policySince }: JudgedDistrict,
   users: readonly string[],
 ): Promise<readonly ExplainedClass[]> {
   const orgs: readonly { readonly sourcedId: string; readonly parentId: string | null }[] = await sql("roster_orgs")
@@ -191,13 +212,36 @@ async function explainedClasses(
     .select({ sourcedId: "sourced_id", parentId: "parent_id" });
   const rules = { today, classWindow: policy.classWindow, orgs: orgsInScope(orgs, policy.orgScope) };
   const rows = await teachingOf(sql, { district: id, users, today });
-  if (rows.length === 0)
-    return [
-      { class: "", title: null, reason: "none", words: classReasons.none, since: null, delivery: null, origin: null },
-    ];
+  if (rows.length === 0) return [{ class: "", title: null, reason: "none", words: classReasons.none, ...nowhere }];
+  const outsideSince = policySince["orgScope"] ?? policySince.created;
   return rows.map((row) => {
     const reason = classReason(row, rules);
-    const { classId, title, since, delivery, origin } = row;
-    return { class: classId, title, reason, words: classReasons[reason], since, delivery, origin };
+    const { classId, title } = row;
+    const from = classOrigin(reason, row, outsideSince);
+    return { class: classId, title, reason, words: classReasons[reason], ...from, since: isoTime(from.since) };
   });
+}
+
+const nowhere = { since: null, delivery: null, origin: null } as const;
+
+/** Where the reason of a class comes from: mostly the enrollment, else what else decides it. */
+function classOrigin(reason: ClassReason, row: TeachingRow, outsideSince: number): Origin {
+  const { since, delivery, origin, endDate } = row;
+  switch (reason) {
+    case "enrollment-ended":
+      return { since: endDate === null ? since : parseDateTime(endDate), delivery, origin };
+    case "class-outside":
+      return { since: outsideSince, delivery: null, origin: null };
+    case "empty":
+    case "class-future":
+    case "archived":
+    case "none":
+      return nowhere;
+    case "shown":
+    case "enrollment-future":
+    case "class-missing":
+      return { since, delivery, origin };
+    default:
+      return unreachable(reason);
+  }
 }

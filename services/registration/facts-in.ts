@@ -9,12 +9,12 @@ import {
   loginId,
   markRegistrationDue,
   markRosterDue,
+  joinPersons,
   personsOf,
 } from "../../libs/adapters/postgres/people.ts";
-import type { JudgedDistrict } from "../../libs/adapters/postgres/person-facts.ts";
 import { spreadLater } from "../../libs/adapters/postgres/spreading.ts";
 import { unreachable } from "../../libs/domain/assert.ts";
-import { type LoginClaims, normalName } from "../../libs/domain/identity.ts";
+import { connected, type LoginClaims, normalName } from "../../libs/domain/identity.ts";
 import { AppError } from "../../libs/errors.ts";
 import type { Account, LinkDecision, Login, LoginName, SchoolChoice } from "../../libs/records.ts";
 import type { RegistrationContext } from "./context.ts";
@@ -26,23 +26,21 @@ type Fact =
   | { readonly name: "rollcall.control.LinkDecision"; readonly record: LinkDecision };
 
 /**
- * Takes in a record of sso.logins and judges its login.
- * @param district null when there is no such district, or it has left: the record is dropped.
- * @throws AppError `registry.undecodable`, `login.misfiled` when key and record name different districts.
+ * Takes in records of sso.logins, all of one district and in their order, and judges their logins. Of a district that
+ * there is not, they are dropped.
+ * @throws AppError `registry.undecodable`, `login.misfiled` when key and record name different districts: nothing is taken.
  */
-export async function takeLogin(
-  context: RegistrationContext,
-  district: JudgedDistrict | null,
-  item: WorkItem,
-): Promise<void> {
-  const fact = item.value === null ? null : factOf(context, item.value);
-  if (fact !== null && fact.record.district !== item.district) throw new AppError("login.misfiled");
+export async function takeLogins(context: RegistrationContext, items: readonly WorkItem[]): Promise<void> {
+  const district = items[0]?.district ?? "";
+  const facts = items.flatMap((item) => (item.value === null ? [] : [factOf(context, item.value)]));
+  if (facts.some(({ record }) => record.district !== district)) throw new AppError("login.misfiled");
   await context.log.transaction(async (tx) => {
-    if (district !== null && fact !== null) {
-      await lockDistrict(tx.sql, district.id);
-      if (await put(context, tx.sql, fact)) await judge(context, tx, { district, logins: [loginId(fact.record)] });
-    }
-    await context.inbox.finish(tx.sql, item.id);
+    await lockDistrict(tx.sql, district);
+    const isKnown = (await tx.sql("districts").where({ id: district }).first("id")) !== undefined;
+    const logins = new Set<string>();
+    for (const fact of isKnown ? facts : []) if (await put(context, tx.sql, fact)) logins.add(loginId(fact.record));
+    if (logins.size > 0) await judge(context, tx, { district, logins: [...logins] });
+    for (const item of items) await context.inbox.finish(tx.sql, item.id);
   });
 }
 
@@ -85,22 +83,26 @@ async function updateLogin(sql: Knex.Transaction, name: LoginName, changes: obje
   );
 }
 
-/** What a login does not say keeps the value that an earlier one said; one that is older than the last says nothing. */
+type StoredLogin = {
+  readonly claims: LoginClaims;
+  readonly claims_at: Readonly<Record<string, number>>;
+  readonly last_at: Date;
+};
+
+/** Each claim is the newest that a login said; what one does not say stays as it is. So late ones find their place. */
 async function putLogin(sql: Knex.Transaction, login: Login, now: Date): Promise<void> {
   const id = loginId(login);
   const { district, issuer, subject, eventId } = login;
   const at = new Date(login.at);
-  const row: { readonly claims: LoginClaims; readonly last_at: Date } | undefined = await sql("logins")
-    .where({ id })
-    .first("claims", "last_at");
+  const row: StoredLogin | undefined = await sql("logins").where({ id }).first("claims", "claims_at", "last_at");
   await sql("login_receipts").where({ id }).delete();
-  if (row !== undefined && row.last_at > at) return;
-  const claims = merged(row?.claims ?? null, login);
+  const { claims, claimsAt } = merged(row ?? null, login);
   const email = normalName(claims.email);
+  const isNewest = row === undefined || row.last_at <= at;
   const changes = {
-    event_id: eventId,
-    last_at: at,
+    ...(isNewest ? { event_id: eventId, last_at: at } : {}),
     claims: JSON.stringify(claims),
+    claims_at: JSON.stringify(claimsAt),
     email_hash: email === "" ? null : identifierHash("email", email),
   };
   if (row !== undefined) await sql("logins").where({ id }).update(changes);
@@ -118,54 +120,66 @@ async function putLogin(sql: Knex.Transaction, login: Login, now: Date): Promise
     });
 }
 
-function merged(before: LoginClaims | null, login: Login): LoginClaims {
+const noClaims: LoginClaims = {
+  sourcedId: null,
+  userIds: [],
+  username: null,
+  email: null,
+  given: null,
+  family: null,
+  role: null,
+};
+
+function merged(
+  row: StoredLogin | null,
+  login: Login,
+): { readonly claims: LoginClaims; readonly claimsAt: Readonly<Record<string, number>> } {
+  const { sourcedId, userIds, username, email, given, family, role, at } = login;
+  const before = row?.claims_at ?? {};
+  const said = Object.entries({ sourcedId, userIds, username, email, given, family, role }).filter(
+    ([name, value]) => value !== null && value.length > 0 && (before[name] ?? at) <= at,
+  );
   return {
-    sourcedId: login.sourcedId ?? before?.sourcedId ?? null,
-    userIds: login.userIds.length > 0 ? login.userIds : (before?.userIds ?? []),
-    username: login.username ?? before?.username ?? null,
-    email: login.email ?? before?.email ?? null,
-    given: login.given ?? before?.given ?? null,
-    family: login.family ?? before?.family ?? null,
-    role: login.role ?? before?.role ?? null,
+    claims: { ...noClaims, ...row?.claims, ...Object.fromEntries(said) },
+    claimsAt: { ...before, ...Object.fromEntries(said.map(([name]) => [name, at])) },
   };
 }
 
+/** A decision that is older than the last one changes nothing. */
 async function putDecision(sql: Knex.Transaction, record: LinkDecision): Promise<boolean> {
   const { verdict, users, by, at, district } = record;
-  if (verdict === "link") {
-    await joinUsers(sql, district, users);
-    const decision: StoredDecision = { verdict: "link", users, by, at };
-    return updateLogin(sql, record, { decision: JSON.stringify(decision) });
-  }
-  const row: { readonly person: string | null } | undefined = await sql("logins")
+  const row: { readonly person: string | null; readonly decision: StoredDecision | null } | undefined = await sql(
+    "logins",
+  )
     .where({ id: loginId(record) })
-    .first("person");
-  const decision: StoredDecision = { verdict: "undo", person: row?.person ?? null, by, at };
-  return updateLogin(sql, record, { decision: JSON.stringify(decision) });
+    .first("person", "decision");
+  if (row === undefined || (row.decision?.at ?? at) > at) return false;
+  // Said twice, or said once the link is gone, an undo still means the person that it was about.
+  const former = row.decision?.verdict === "undo" ? row.decision.person : null;
+  const decision: StoredDecision =
+    verdict === "link"
+      ? { verdict: "link", users, by, at }
+      : { verdict: "undo", person: record.person ?? row.person ?? former, by, at };
+  await updateLogin(sql, record, { decision: JSON.stringify(decision) });
+  await regroup(sql, district);
+  return true;
 }
 
 /**
- * Makes the users one person, with all who were one with any of them before: the person that any of them had first.
- * So it does not matter in which order it is said who is one.
+ * Makes users one person where a decision that holds says so, and persons of their own again where none does any more:
+ * it follows from the decisions alone, whatever was decided before.
  */
-async function joinUsers(sql: Knex.Transaction, district: string, users: readonly string[]): Promise<void> {
-  const persons = [...new Set((await personsOf(sql, district, users)).values())];
-  const oldest: { readonly id: string } | undefined = await sql("persons")
-    .whereIn("id", persons)
-    .orderBy(["created_at", "id"])
-    .first("id");
-  if (oldest === undefined || persons.length <= 1) return;
-  const others = persons.filter((person) => person !== oldest.id);
-  await sql("person_users").whereIn("person", others).update({ person: oldest.id });
-  await sql.raw(
-    `insert into pilot_teachers (district, person, named_by, named_at)
-     select district, :oldest, named_by, named_at from pilot_teachers where person = any(cast(:others as uuid[]))
-     on conflict do nothing`,
-    { oldest: oldest.id, others },
-  );
-  await sql("pilot_teachers").whereIn("person", others).delete();
+async function regroup(sql: Knex.Transaction, district: string): Promise<void> {
+  const rows: readonly { readonly decision: StoredDecision }[] = await sql("logins")
+    .where({ district })
+    .whereRaw("decision ->> 'verdict' = 'link' and jsonb_array_length(decision -> 'users') > 1")
+    .select("decision");
+  const groups = connected(rows.map(({ decision }) => (decision.verdict === "link" ? decision.users : [])));
+  await personsOf(sql, district, groups.flat());
+  const changed = await joinPersons(sql, district, groups);
+  if (changed.length === 0) return;
   await markRegistrationDue(sql, district);
-  await markRosterDue(sql, district, persons);
+  await markRosterDue(sql, district, changed);
 }
 
 /** Takes in a record of `licenses`. */

@@ -8,17 +8,15 @@
 
 import { randomUUID } from "node:crypto";
 
-import { districtOf } from "../../libs/adapters/postgres/districts.ts";
 import type { WorkItem } from "../../libs/adapters/postgres/inbox.ts";
 import { holdLease } from "../../libs/adapters/postgres/leases.ts";
-import type { JudgedDistrict } from "../../libs/adapters/postgres/person-facts.ts";
 import { spreadFacts } from "../../libs/adapters/postgres/spreading.ts";
-import { localDate } from "../../libs/domain/dates.ts";
 import { parseDistrictId } from "../../libs/domain/ids.ts";
 import { AppError } from "../../libs/errors.ts";
+import type { Transaction } from "../../libs/ports.ts";
 import { controlKey, controlTopics, districtTopic } from "../../libs/topics.ts";
 import type { RegistrationContext } from "./context.ts";
-import { takeAccount, takeLicense, takeLogin } from "./facts-in.ts";
+import { takeAccount, takeLicense, takeLogins } from "./facts-in.ts";
 import { judge } from "./judge.ts";
 
 /** Lanes of work, each with its own consumer: a stopped license does not stop a district that is called like it. */
@@ -51,41 +49,60 @@ export async function workOnce(context: RegistrationContext, signal: AbortSignal
   for (const lane of lanes) worked = (await workOnLane(context, lane)) || worked;
   worked = (await spreadFacts(context.sql)) > 0 || worked;
   await context.inbox.pump({ consumer: loginConsumer, topics: [controlTopics.logins.name] });
-  for (const district of await districtsWithWork(context)) {
+  for (const district of await districtsWithLogins(context)) {
     if (signal.aborted) return false;
-    worked = (await workOnDistrict(context, district, signal)) || worked;
+    worked = (await workOnLogins(context, district)) || worked;
   }
-  return worked;
+  // A few at a time: whoever signs in meanwhile does not wait for a whole district.
+  return (await judgeSome(context)) || worked;
 }
 
-async function workOnLane(context: RegistrationContext, lane: (typeof lanes)[number]): Promise<boolean> {
-  const { consumer, topic, take } = lane;
+async function workOnLane(context: RegistrationContext, lane: Lane): Promise<boolean> {
+  const { consumer, topic } = lane;
   await context.inbox.pump({ consumer, topics: [topic] });
   const waiting = await context.inbox.waitingDistricts(consumer);
   if (waiting.length === 0) return false;
   return underLease(context, consumer, async () => {
-    for (const key of waiting) await workOff(context, { consumer, key, take: (item) => take(context, item) });
+    for (const key of waiting) await workOff(context, lane, key);
   });
 }
 
-async function districtsWithWork({ inbox, sql }: RegistrationContext): Promise<readonly string[]> {
-  const marked: readonly { readonly district: string }[] = await sql("registration_due")
-    .select("district")
-    .union([sql("login_due").select("district")])
-    .orderBy("district");
+/** Districts in which someone signed in, or single logins are marked. */
+async function districtsWithLogins({ inbox, sql }: RegistrationContext): Promise<readonly string[]> {
+  const marked: readonly { readonly district: string }[] = await sql("login_due").distinct("district");
   return [...new Set([...(await inbox.waitingDistricts(loginConsumer)), ...marked.map(({ district }) => district)])];
 }
 
-async function workOnDistrict(context: RegistrationContext, id: string, signal: AbortSignal): Promise<boolean> {
+/** Some at a time, so that a district in which everybody signs in at once does not keep the others waiting. */
+async function workOnLogins(context: RegistrationContext, id: string): Promise<boolean> {
   return underLease(context, `registration.${id}`, async () => {
-    const district = await judgedDistrict(context, id);
-    const name = parseDistrictId(id);
-    if (district !== null && name !== null) await context.log.createTopic(districtTopic("registrations", name));
-    const take = (item: WorkItem): Promise<void> => takeLogin(context, district, item);
-    await workOff(context, { consumer: loginConsumer, key: id, take });
-    await judgeMarked(context, { id, district, signal });
+    await createTopic(context, id);
+    await takeSome(context, await context.inbox.nextWorks(loginConsumer, id, loginsPerTransaction));
+    await judgeSingle(context, id);
   });
 }
+
+/** All in one transaction; where one of them can never be taken in, each in one of its own, and that one is dropped. */
+async function takeSome(context: RegistrationContext, items: readonly WorkItem[]): Promise<void> {
+  if (items.length === 0) return;
+  try {
+    await takeLogins(context, items);
+  } catch (thrown) {
+    const error = refusal(thrown);
+    const [item] = items;
+    if (items.length === 1 && item !== undefined) await reject(context, item, error);
+    else for (const each of items) await takeSome(context, [each]);
+  }
+}
+
+async function createTopic({ log, sql }: RegistrationContext, id: string): Promise<void> {
+  const name = parseDistrictId(id);
+  const isKnown = (await sql("districts").where({ id }).first("id")) !== undefined;
+  if (isKnown && name !== null) await log.createTopic(districtTopic("registrations", name));
+}
+
+/** What a holder meets whose lease has gone to someone else, who goes on. */
+const overtaken: ReadonlySet<string> = new Set(["lease.lost", "work.not-waiting"]);
 
 /** @returns false when another process holds the lease. */
 async function underLease(context: RegistrationContext, name: string, work: () => Promise<void>): Promise<boolean> {
@@ -94,39 +111,34 @@ async function underLease(context: RegistrationContext, name: string, work: () =
   try {
     await work();
     return true;
+  } catch (error) {
+    if (error instanceof AppError && overtaken.has(error.code)) return false;
+    throw error;
   } finally {
     await held.release();
   }
 }
 
-/** The district as it is judged now; null when there is none. */
-export async function judgedDistrict(context: RegistrationContext, id: string): Promise<JudgedDistrict | null> {
-  const row = await districtOf(context.sql, id);
-  if (row === null) return null;
-  const { state, stateSince, policy, policySince } = row;
-  return { id, state, stateSince, policy, policySince, today: localDate(context.clock.now(), policy.timeZone) };
-}
+type Lane = (typeof lanes)[number];
 
-type Lane = {
-  readonly consumer: string;
-  readonly key: string;
-  readonly take: (item: WorkItem) => Promise<void>;
-};
-
-/** Does the work of one key in its order, until none is left or one stops. */
-async function workOff(context: RegistrationContext, { consumer, key, take }: Lane): Promise<void> {
+/** Takes in the licenses, or accounts, of one key in their order, until none is left or one is stopped. */
+async function workOff(context: RegistrationContext, { consumer, take }: Lane, key: string): Promise<void> {
   for (;;) {
     const item = await context.inbox.nextWork(consumer, key);
     if (item === null) return;
     try {
-      await take(item);
+      await take(context, item);
     } catch (thrown) {
-      const error = refusedByDatabase(thrown);
-      if (!(error instanceof AppError) || error.retryable) throw error;
-      await stop(context, item, error);
-      return;
+      await stop(context, item, refusal(thrown));
     }
   }
+}
+
+/** What says that something can never be taken in. @throws whatever else was thrown. */
+function refusal(thrown: unknown): AppError {
+  const error = refusedByDatabase(thrown);
+  if (!(error instanceof AppError) || error.retryable || overtaken.has(error.code)) throw error;
+  return error;
 }
 
 /** A value that the tables do not take stops its own work alone. What the database says of it repeats the value. */
@@ -137,76 +149,85 @@ function refusedByDatabase(thrown: unknown): unknown {
   return isRefused ? new AppError("fact.unappliable", { details: { sqlstate: String(thrown.code) } }) : thrown;
 }
 
-/** Stops the work with its reason, and tells people. */
+/** Stops the work of one license or account with its reason, and tells people. */
 async function stop(context: RegistrationContext, item: WorkItem, error: AppError): Promise<void> {
-  const { code, message, remedy } = error;
-  const { district, topic, offset, id } = item;
-  await context.inbox.stop(id, `${code}: ${message}`);
-  const at = context.clock.now();
-  const about = `${topic} at ${offset}: ${message}`;
-  const notice = { district, code, severity: "error", message: about, remedy, since: at, at };
-  const value = context.records.encode("rollcall.control.Notice", notice);
+  await context.inbox.stop(item.id, `${error.code}: ${error.message}`);
   await context.log.transaction(async (tx) => {
-    tx.append(controlTopics.notices.name, [{ key: controlKey(district, code), value }]);
+    raise(context, tx, item, error);
     await Promise.resolve();
   });
-  context.logger.error({ topic, offset, err: error, remedy }, "registration work stopped");
+  context.logger.error({ topic: item.topic, offset: item.offset, err: error }, "registration work stopped");
 }
 
-type Marked = { readonly id: string; readonly district: JudgedDistrict | null; readonly signal: AbortSignal };
+/** A login that can never be taken in is dropped with a notice: everybody else of the district signs in behind it. */
+async function reject(context: RegistrationContext, item: WorkItem, error: AppError): Promise<void> {
+  await context.log.transaction(async (tx) => {
+    await context.inbox.finish(tx.sql, item.id);
+    raise(context, tx, item, error);
+  });
+  context.logger.error({ topic: item.topic, offset: item.offset, err: error }, "login dropped");
+}
 
-/** Judges the logins that are marked, then all of the district if that is. */
-async function judgeMarked(context: RegistrationContext, { id, district, signal }: Marked): Promise<void> {
-  const single: readonly { readonly login: string; readonly mark: number }[] = await context
+function raise(context: RegistrationContext, tx: Transaction, item: WorkItem, error: AppError): void {
+  const { code, remedy } = error;
+  const { district, topic, offset } = item;
+  const at = context.clock.now();
+  const message = `${topic} at ${offset}: ${error.message}`;
+  const notice = { district, code, severity: "error", message, remedy, since: at, at };
+  const value = context.records.encode("rollcall.control.Notice", notice);
+  tx.append(controlTopics.notices.name, [{ key: controlKey(district, code), value }]);
+}
+
+/** Judges the single logins of a district that are marked. */
+async function judgeSingle(context: RegistrationContext, district: string): Promise<void> {
+  const marked: readonly { readonly login: string; readonly mark: number }[] = await context
     .sql("login_due")
-    .where({ district: id })
+    .where({ district })
     .orderBy("login")
     .select("login", "mark");
-  for (let i = 0; i < single.length && !signal.aborted; i += loginsPerTransaction) {
-    const part = single.slice(i, i + loginsPerTransaction);
-    await judgeSome(
-      context,
-      district,
-      part.map(({ login }) => login),
-    );
+  for (let i = 0; i < marked.length; i += loginsPerTransaction) {
+    const part = marked.slice(i, i + loginsPerTransaction);
+    const logins = part.map(({ login }) => login);
+    await context.log.transaction((tx) => judge(context, tx, { district, logins }));
     for (const { login, mark } of part) await context.sql("login_due").where({ login, mark }).delete();
   }
-  const whole: { readonly mark: number } | undefined = await context
+}
+
+type Pass = {
+  readonly district: string;
+  readonly mark: number;
+  readonly pass_mark: number | null;
+  readonly pass_after: string | null;
+};
+
+/** Goes on with the pass over the logins of the district that waits longest. @returns whether there is one. */
+async function judgeSome(context: RegistrationContext): Promise<boolean> {
+  const pass: Pass | undefined = await context
     .sql("registration_due")
-    .where({ district: id })
-    .first("mark");
-  if (whole === undefined || signal.aborted) return;
-  await judgeAll(context, { id, district, signal });
-  // In a statement of its own: a transaction that held a mark and a license would wait in a circle with one that spreads.
-  if (!signal.aborted) await context.sql("registration_due").where({ district: id, mark: whole.mark }).delete();
+    .orderBy(["asked_at", "district"])
+    .first("district", "mark", "pass_mark", "pass_after");
+  if (pass === undefined) return false;
+  return underLease(context, `registration.${pass.district}`, async () => {
+    await createTopic(context, pass.district);
+    await goOn(context, pass);
+  });
 }
 
-async function judgeAll(context: RegistrationContext, { id, district, signal }: Marked): Promise<void> {
-  let after = "00000000-0000-0000-0000-000000000000";
-  while (!signal.aborted) {
-    const rows: readonly { readonly id: string }[] = await context
-      .sql("logins")
-      .where({ district: id })
-      .where("id", ">", after)
-      .orderBy("id")
-      .limit(loginsPerTransaction)
-      .select("id");
-    const last = rows.at(-1);
-    if (last === undefined) return;
-    await judgeSome(
-      context,
-      district,
-      rows.map((row) => row.id),
-    );
-    after = last.id;
+async function goOn(context: RegistrationContext, { district, mark, ...pass }: Pass): Promise<void> {
+  const begun = pass.pass_mark ?? mark;
+  const query = context.sql("logins").where({ district }).orderBy("id").limit(loginsPerTransaction).select("id");
+  if (pass.pass_after !== null) void query.where("id", ">", pass.pass_after);
+  const logins: readonly string[] = (await query).map(({ id }: { readonly id: string }) => id);
+  const last = logins.at(-1);
+  // The mark is taken away in a statement of its own: a transaction that held it beside a license would wait in a circle
+  // with one that spreads.
+  const due = context.sql("registration_due").where({ district });
+  if (last === undefined) {
+    const ended = await due.clone().where({ mark: begun }).delete();
+    // Asked for anew meanwhile: from the beginning, behind the others.
+    if (ended === 0) await due.update({ pass_mark: null, pass_after: null, asked_at: context.sql.fn.now() });
+    return;
   }
-}
-
-async function judgeSome(
-  context: RegistrationContext,
-  district: JudgedDistrict | null,
-  logins: readonly string[],
-): Promise<void> {
-  if (district === null) return;
   await context.log.transaction((tx) => judge(context, tx, { district, logins }));
+  await due.update({ pass_mark: begun, pass_after: last });
 }

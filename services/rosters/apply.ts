@@ -3,6 +3,7 @@
 // the same. A changeset that is applied already is only finished, so that it does not matter how often it comes.
 
 import type { WorkItem } from "../../libs/adapters/postgres/inbox.ts";
+import { noteGone } from "../../libs/adapters/postgres/people.ts";
 import { positionOf } from "../../libs/adapters/postgres/roster-state.ts";
 import { AppError } from "../../libs/errors.ts";
 import type { Changeset } from "../../libs/records.ts";
@@ -61,7 +62,12 @@ async function applied(
   await context.log.createTopic(districtTopic("teacherRosters", district.id));
   try {
     const done = await context.log.transaction(async (tx) => {
-      await applyRange(context, tx, { range, target: { district: district.id, tables: "live" } });
+      await applyRange(context, tx, {
+        range,
+        target: { district: district.id, tables: "live", keepsIdentifiers: true },
+      });
+      const at = new Date(changeset.at);
+      await noteGone(tx.sql, { district: district.id, delivery: changeset.delivery, at });
       return settle(context, tx, { district, position: { generation, next: to, changeset: number }, workId });
     });
     tell(context, district, { changeset: number, ...done });

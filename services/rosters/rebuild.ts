@@ -6,6 +6,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { noteGone } from "../../libs/adapters/postgres/people.ts";
 import {
   compareShadows,
   createShadows,
@@ -67,10 +68,12 @@ export async function rebuildHeld(
   await context.log.createTopic(districtTopic("teacherRosters", district.id));
   const rebuilt = await context.log.transaction(async (tx) => {
     await createShadows(tx.sql);
-    await applyRange(context, tx, { range, target: { district: district.id, tables: "shadow" } });
+    const target = { district: district.id, tables: "shadow", keepsIdentifiers: !isDryRun } as const;
+    await applyRange(context, tx, { range, target });
     const differences = await compareShadows(tx.sql, district.id);
     if (isDryRun) return { changeset, differences, published: 0, withdrawn: 0 };
     await takeShadows(tx.sql, district.id);
+    await noteGone(tx.sql, { district: district.id, delivery: null, at: new Date(context.clock.now()) });
     const position = { generation: range.generation, next: range.to, changeset };
     return { changeset, differences, ...(await settle(context, tx, { district, position, workId })) };
   });

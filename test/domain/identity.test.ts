@@ -2,7 +2,14 @@
 
 import t from "tap";
 
-import { claimsOf, type Evidence, identifiersOf, type LoginClaims, match } from "../../libs/domain/identity.ts";
+import {
+  claimsOf,
+  connected,
+  type Evidence,
+  identifiersOf,
+  type LoginClaims,
+  match,
+} from "../../libs/domain/identity.ts";
 
 const nothing: LoginClaims = {
   sourcedId: null,
@@ -56,6 +63,11 @@ const cases: readonly (readonly [string, readonly Evidence[], string])[] = [
   ["a strong one against a good one goes to review", [strongId("A"), email("B")], "contradicting A B"],
   ["two strong ones that differ go to review", [strongId("A"), strongUserId("B")], "contradicting A B"],
   ["a sourcedId that the roster never had speaks against an address", [strongId(), email("A")], "contradicting A"],
+  [
+    "an agreed user id that the roster never had speaks against an address",
+    [strongUserId(), email("A")],
+    "contradicting A",
+  ],
   ["a sourcedId that the roster never had, and nothing else, waits", [strongId(), email()], "none"],
   ["a sourcedId that the roster never had yields to a user id", [strongId(), strongUserId("A")], "one A"],
 ];
@@ -104,5 +116,27 @@ t.test("a user's identifiers are compared as a login's are", async (t) => {
   t.same(
     user,
     login.map(({ kind, value }) => ({ kind, value })),
+  );
+});
+
+t.test("groups that share a member are one", async (t) => {
+  t.same(
+    connected([
+      ["b", "a"],
+      ["d", "c"],
+      ["c", "e"],
+    ]),
+    [
+      ["a", "b"],
+      ["c", "d", "e"],
+    ],
+  );
+  t.same(
+    connected([
+      ["a", "b"],
+      ["c", "d"],
+      ["b", "c"],
+    ]),
+    [["a", "b", "c", "d"]],
   );
 });

@@ -57,7 +57,11 @@ export async function chooseSchool(system: System, record: SchoolChoice): Promis
 }
 
 /** A person says who a login is, or is not. */
-export async function decideLink(system: System, record: LinkDecision): Promise<void> {
+export async function decideLink(
+  system: System,
+  decision: Omit<LinkDecision, "person"> & Partial<LinkDecision>,
+): Promise<void> {
+  const record = { person: null, ...decision };
   const key = controlKey(record.district, record.issuer, record.subject);
   await append(system, { topic: controlTopics.logins.name, key, name: "rollcall.control.LinkDecision", record });
 }

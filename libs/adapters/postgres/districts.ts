@@ -6,6 +6,9 @@ import { AppError } from "../../errors.ts";
 import { parsePolicy, type Policy } from "../../domain/policy.ts";
 import type { DistrictState } from "../../domain/registration/reasons.ts";
 
+/** By the names of the policy's fields; `created` for those that were never changed. */
+export type PolicySince = Readonly<Record<string, number>> & { readonly created: number };
+
 /** Times are epoch milliseconds. */
 export type District = {
   readonly id: string;
@@ -13,7 +16,8 @@ export type District = {
   readonly state: DistrictState;
   readonly stateSince: number;
   readonly policy: Policy;
-  readonly policyChangedAt: number;
+  /** Since when a field of the policy says what it says, by the field's name. */
+  readonly policySince: PolicySince;
 };
 
 type Row = {
@@ -21,7 +25,7 @@ type Row = {
   readonly name: string;
   readonly state: DistrictState;
   readonly policy: unknown;
-  readonly policy_changed_at: Date;
+  readonly policy_since: Readonly<Record<string, number>>;
   readonly created_at: Date;
   readonly changed_at: Date | null;
 };
@@ -35,7 +39,7 @@ export async function districtOf(sql: Knex, id: string): Promise<District | null
       "name",
       "state",
       "policy",
-      "policy_changed_at",
+      "policy_since",
       "created_at",
       sql("district_states").where({ district: id }).max("changed_at").as("changed_at"),
     );
@@ -46,8 +50,23 @@ export async function districtOf(sql: Knex, id: string): Promise<District | null
     state: row.state,
     stateSince: (row.changed_at ?? row.created_at).getTime(),
     policy: storedPolicy(row.policy),
-    policyChangedAt: row.policy_changed_at.getTime(),
+    policySince: { ...row.policy_since, created: row.created_at.getTime() },
   };
+}
+
+/** Stores a policy, and since when each field that differs says what it says. */
+export async function storePolicy(
+  sql: Knex.Transaction,
+  { id, policy: before, policySince }: Pick<District, "id" | "policy" | "policySince">,
+  { policy, at }: { readonly policy: Policy; readonly at: number },
+): Promise<void> {
+  const { created: _, ...since } = policySince;
+  const now = new Map(Object.entries(before).map(([field, value]) => [field, JSON.stringify(value)]));
+  const changed = Object.entries(policy).filter(([field, value]) => now.get(field) !== JSON.stringify(value));
+  const marks = Object.fromEntries(changed.map(([field]) => [field, at]));
+  await sql("districts")
+    .where({ id })
+    .update({ policy: JSON.stringify(policy), policy_since: JSON.stringify({ ...since, ...marks }) });
 }
 
 /** A policy as it was stored; what a version before this one did not have has its default. */

@@ -51,3 +51,13 @@ export async function evidenceOf(
 export function userNamed(person: string): string | null {
   return person.startsWith(userPrefix) ? person.slice(userPrefix.length) : null;
 }
+
+/** sourcedIds of everyone in question, as evidence names them: by user, or by person. */
+export async function candidateUsers(sql: Knex, candidates: readonly string[]): Promise<readonly string[]> {
+  const named = candidates.flatMap((each) => userNamed(each) ?? []);
+  const persons = candidates.filter((each) => userNamed(each) === null);
+  const rows: readonly { readonly sourced_id: string }[] = await sql("person_users")
+    .whereIn("person", persons)
+    .select("sourced_id");
+  return [...new Set([...named, ...rows.map((row) => row.sourced_id)])].toSorted();
+}

@@ -56,6 +56,8 @@ export type Inbox = {
   waitingDistricts(consumer: string): Promise<readonly string[]>;
   /** The district's next work, counted as an attempt; null when there is none or it is stopped. Call it under a lease. */
   nextWork(consumer: string, district: string): Promise<WorkItem | null>;
+  /** The district's next work, in its order, up to the first that is stopped; at most so many. Call it under a lease. */
+  nextWorks(consumer: string, district: string, limit: number): Promise<readonly WorkItem[]>;
   /**
    * Marks work done within the transaction of its effects.
    * @throws AppError `work.not-waiting` when it is done already: the effects were applied before.
@@ -108,7 +110,8 @@ export function openInbox({ log, sql }: { readonly log: EventLog; readonly sql: 
       return { copied, restarted };
     },
     waitingDistricts: (consumer) => waitingDistricts(sql, consumer),
-    nextWork: (consumer, district) => nextWork(sql, consumer, district),
+    nextWork: async (consumer, district) => (await nextWorks(sql, { consumer, district, limit: 1 }))[0] ?? null,
+    nextWorks: (consumer, district, limit) => nextWorks(sql, { consumer, district, limit }),
     finish: (trx, id) =>
       move(trx, { id, from: "waiting", changes: { state: "done", reason: null, finished_at: trx.fn.now() } }),
     stop: (id, reason) => move(sql, { id, from: "waiting", changes: { state: "stopped", reason } }),
@@ -268,18 +271,23 @@ async function waitingDistricts(sql: Knex, consumer: string): Promise<readonly s
   return rows.map((row) => row.district);
 }
 
-async function nextWork(sql: Knex, consumer: string, district: string): Promise<WorkItem | null> {
+async function nextWorks(
+  sql: Knex,
+  about: { readonly consumer: string; readonly district: string; readonly limit: number },
+): Promise<readonly WorkItem[]> {
   const { rows } = await sql.raw<{ readonly rows: readonly WorkRow[] }>(
-    `update work set attempts = attempts + 1
-     where state = 'waiting' and id = (
-       select id from work where consumer = ? and district = ? and state <> 'done' order by id limit 1)
-     returning id, consumer, topic, district, generation, "offset", key, value, headers, appended_at, attempts`,
-    [consumer, district],
+    `with next as (
+       select id, state from work where consumer = :consumer and district = :district and state <> 'done'
+       order by id limit :limit
+     ), taken as (
+       update work set attempts = attempts + 1
+       where id in (select id from next) and state = 'waiting'
+         and id < all (select id from next where state = 'stopped')
+       returning id, consumer, topic, district, generation, "offset", key, value, headers, appended_at, attempts
+     ) select * from taken order by id`,
+    about,
   );
-  const [row] = rows;
-  if (row === undefined) return null;
-  const { appended_at: appendedAt, ...rest } = row;
-  return { ...rest, appendedAt: appendedAt.getTime() };
+  return rows.map(({ appended_at: appendedAt, ...rest }) => ({ ...rest, appendedAt: appendedAt.getTime() }));
 }
 
 type Move = { readonly id: number; readonly from: "waiting" | "stopped"; readonly changes: object };

@@ -55,13 +55,74 @@ export async function personsOf(
      ), made as (
        insert into persons (id, district) select person, :district from new_users
      )
-     insert into person_users (district, sourced_id, person) select :district, sourced_id, person from new_users`,
+     insert into person_users (district, sourced_id, own, person) select :district, sourced_id, person, person from new_users`,
     { district, users: [...users] },
   );
   const { rows } = await sql.raw<{
     readonly rows: readonly { readonly sourced_id: string; readonly person: string }[];
   }>("select sourced_id, person from person_users where district = ? and sourced_id = any(?)", [district, [...users]]);
   return new Map(rows.map((row) => [row.sourced_id, row.person]));
+}
+
+/**
+ * Makes the users of each group the person that one of them was first, and every other user of the district the person
+ * of its own. Users of the groups must be persons already.
+ * @returns the persons who lost or won a user.
+ */
+export async function joinPersons(
+  sql: Knex.Transaction,
+  district: string,
+  groups: readonly (readonly string[])[],
+): Promise<readonly string[]> {
+  const members = groups.flatMap((group, index) => group.map((user) => ({ user, index })));
+  const { rows } = await sql.raw<{ readonly rows: readonly { readonly former: string; readonly person: string }[] }>(
+    `with member as (
+       select u.sourced_id, u.own, m.index from person_users u
+       join unnest(cast(:users as text[]), cast(:indexes as integer[])) as m (sourced_id, index)
+         on m.sourced_id = u.sourced_id
+       where u.district = :district
+     ), first as (
+       select distinct on (m.index) m.index, p.id as person from member m join persons p on p.id = m.own
+       order by m.index, p.created_at, p.id
+     ), wanted as (
+       select u.sourced_id, u.person as former, coalesce(f.person, u.own) as person from person_users u
+       left join member m on m.sourced_id = u.sourced_id left join first f on f.index = m.index
+       where u.district = :district
+     ), changed as (
+       update person_users u set person = w.person from wanted w
+       where u.district = :district and u.sourced_id = w.sourced_id and u.person <> w.person
+       returning w.former, w.person
+     ) select former, person from changed`,
+    { district, users: members.map(({ user }) => user), indexes: members.map(({ index }) => index) },
+  );
+  return [...new Set(rows.flatMap(({ former, person }) => [former, person]))];
+}
+
+/** The person that each of these is now: another one where its first user is one with others since. */
+export async function personsNow(sql: Knex, persons: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  if (persons.length === 0) return new Map();
+  const rows: readonly { readonly own: string; readonly person: string }[] = await sql("person_users")
+    .whereIn("own", [...persons])
+    .select("own", "person");
+  return new Map(rows.map(({ own, person }) => [own, person]));
+}
+
+/** Notes which users of persons are no longer in the roster, or are again. `delivery` null: it is not known by which. */
+export async function noteGone(
+  sql: Knex.Transaction,
+  { district, delivery, at }: { readonly district: string; readonly delivery: string | null; readonly at: Date },
+): Promise<void> {
+  const isThere = `exists (select 1 from roster_users u where u.district = p.district and u.sourced_id = p.sourced_id)`;
+  await sql.raw(
+    `update person_users p set gone_at = :at, gone_delivery = :delivery
+     where district = :district and gone_at is null and not ${isThere}`,
+    { district, delivery, at },
+  );
+  await sql.raw(
+    `update person_users p set gone_at = null, gone_delivery = null
+     where district = :district and gone_at is not null and ${isThere}`,
+    { district },
+  );
 }
 
 /**

@@ -8,6 +8,8 @@ import type { AccountFact, Facts, LicenseFact, LoginFact, Origin, UserFact } fro
 import { licenseIdentifiers } from "../../domain/registration/decide.ts";
 import type { DistrictState } from "../../domain/registration/reasons.ts";
 import type { Policy } from "../../domain/policy.ts";
+import { orgsInScope } from "../../domain/roster.ts";
+import type { PolicySince } from "./districts.ts";
 import { identifierHash } from "./people.ts";
 
 /** The district as its people are judged by it. Times are epoch milliseconds. */
@@ -16,7 +18,7 @@ export type JudgedDistrict = {
   readonly state: DistrictState;
   readonly stateSince: number | null;
   readonly policy: Policy;
-  readonly policyChangedAt: number;
+  readonly policySince: PolicySince;
   /** The district's own day. */
   readonly today: string;
 };
@@ -31,16 +33,17 @@ export async function factsOf(
   persons: readonly string[],
 ): Promise<ReadonlyMap<string, Facts>> {
   const users = await usersOf(sql, district, persons);
-  const logins = await loginsOf(sql, persons);
+  const gone = await goneUsers(sql, district.id, persons);
+  const logins = await loginsOf(sql, district, persons);
   const accounts = await accountsOf(sql, persons);
-  const possible = await possibleAccounts(sql, emailsOf({ persons, users, logins }));
+  const possible = await possibleAccounts(sql, district.id, emailsOf({ persons, users, logins }));
   const identifiers = persons.flatMap((person) =>
     licenseIdentifiers({ users: users.get(person) ?? [], logins: logins.get(person) ?? [] }),
   );
   const licenses = await licensesOf(sql, [...new Set(identifiers)]);
   const seats = await seatsOf(sql, persons);
   const pilots = await pilotTeachers(sql, district.id, persons);
-  const { id: _, today, state, stateSince, policy, policyChangedAt } = district;
+  const { id: _, today, state, stateSince, policy, policySince } = district;
   return new Map(
     persons.map((person) => [
       person,
@@ -48,9 +51,10 @@ export async function factsOf(
         today,
         district: { state, isPilotTeacher: pilots.has(person), since: stateSince, delivery: null, origin: null },
         policy,
-        policyOrigin: { since: policyChangedAt, delivery: null, origin: null },
+        policySince,
         logins: logins.get(person) ?? [],
         users: users.get(person) ?? [],
+        gone: gone.get(person) ?? [],
         accounts: accounts.get(person) ?? [],
         possibleAccounts: emailHashes(users.get(person) ?? [], logins.get(person) ?? []).flatMap(
           (hash) => possible.get(hash) ?? [],
@@ -61,7 +65,8 @@ export async function factsOf(
           return {
             ...license,
             hasSeat: place !== null && (number === null || place <= number),
-            seatsLeft: number === null ? null : Math.max(0, number - taken),
+            // Below zero when the license was cut: what one gives back is not another's until it fits again.
+            seatsLeft: number === null ? null : number - taken,
           };
         }),
       },
@@ -167,23 +172,84 @@ async function orgsAbove(
   return grouped(rows.map((row) => [row.start, row]));
 }
 
+type GoneRow = {
+  readonly person: string;
+  readonly sourced_id: string;
+  readonly gone_at: Date | null;
+  readonly gone_delivery: string | null;
+};
+
+/** Users of the persons that are no longer in the roster. */
+async function goneUsers(
+  sql: Knex,
+  district: string,
+  persons: readonly string[],
+): Promise<ReadonlyMap<string, Facts["gone"]>> {
+  const { rows } = await sql.raw<Rows<GoneRow>>(
+    `select person, sourced_id, gone_at, gone_delivery from person_users p
+     where district = :district and person = any(cast(:persons as uuid[])) and not exists (
+       select 1 from roster_users u where u.district = p.district and u.sourced_id = p.sourced_id)
+     order by sourced_id`,
+    { district, persons: [...persons] },
+  );
+  return grouped(
+    rows.map(({ person, sourced_id: sourcedId, gone_at: at, gone_delivery: delivery }) => [
+      person,
+      { sourcedId, since: at?.getTime() ?? null, delivery, origin: null },
+    ]),
+  );
+}
+
 type LoginRow = {
   readonly person: string;
   readonly claims: { readonly email: string | null; readonly given: string | null; readonly family: string | null };
   readonly school: string | null;
-  readonly last_at: Date;
+  readonly linked_at: Date;
 };
 
-async function loginsOf(sql: Knex, persons: readonly string[]): Promise<ReadonlyMap<string, readonly LoginFact[]>> {
+async function loginsOf(
+  sql: Knex,
+  district: JudgedDistrict,
+  persons: readonly string[],
+): Promise<ReadonlyMap<string, readonly LoginFact[]>> {
   const { rows } = await sql.raw<Rows<LoginRow>>(
-    "select person, claims, school, last_at from logins where person = any(cast(? as uuid[])) order by id",
+    "select person, claims, school, linked_at from logins where person = any(cast(? as uuid[])) order by id",
     [[...persons]],
   );
+  const schools = await schoolsThatTakePart(sql, district, rows);
   return grouped(
-    rows.map(({ person, claims: { email, given, family }, school, last_at: at }) => [
+    rows.map(({ person, claims: { email, given, family }, school, linked_at: at }) => [
       person,
-      { email, given, family, school, since: at.getTime(), delivery: null, origin: null },
+      {
+        email,
+        given,
+        family,
+        school: school !== null && (schools === null || schools.has(school)) ? school : null,
+        since: at.getTime(),
+        delivery: null,
+        origin: null,
+      },
     ]),
+  );
+}
+
+/** NCES ids of the schools within the scope, where there is one and somebody chose a school; null: any. */
+async function schoolsThatTakePart(
+  sql: Knex,
+  { id, policy }: JudgedDistrict,
+  rows: readonly LoginRow[],
+): Promise<ReadonlySet<string> | null> {
+  if (policy.orgScope.length === 0 || rows.every(({ school }) => school === null)) return null;
+  const orgs: readonly {
+    readonly sourcedId: string;
+    readonly parentId: string | null;
+    readonly identifier: string | null;
+  }[] = await sql("roster_orgs")
+    .where({ district: id })
+    .select({ sourcedId: "sourced_id", parentId: "parent_id", identifier: "identifier" });
+  const scope = orgsInScope(orgs, policy.orgScope);
+  return new Set(
+    orgs.flatMap(({ sourcedId, identifier }) => (scope?.has(sourcedId) === true ? (identifier ?? []) : [])),
   );
 }
 
@@ -220,14 +286,20 @@ function emailsOf({
   return persons.flatMap((person) => emailHashes(users.get(person) ?? [], logins.get(person) ?? []));
 }
 
+/** Accounts of these addresses that are linked to nobody. An address that several persons have had names none of them. */
 async function possibleAccounts(
   sql: Knex,
+  district: string,
   hashes: readonly string[],
 ): Promise<ReadonlyMap<string, readonly AccountFact[]>> {
   const { rows } = await sql.raw<Rows<AccountRow & { readonly email_hash: Buffer }>>(
-    `select id, product, active, at, email_hash from accounts
-     where login is null and email_hash = any(cast(? as bytea[])) order by id`,
-    [hashes.map((hash) => Buffer.from(hash, "hex"))],
+    `select id, product, active, at, email_hash from accounts a
+     where login is null and email_hash = any(cast(? as bytea[])) and (
+       select count(distinct coalesce(cast(p.person as text), h.sourced_id)) from identifier_holders h
+       left join person_users p on p.district = h.district and p.sourced_id = h.sourced_id
+       where h.district = ? and h.kind = 'email' and h.value_hash = a.email_hash) <= 1
+     order by id`,
+    [hashes.map((hash) => Buffer.from(hash, "hex")), district],
   );
   return grouped(rows.map((row) => [row.email_hash.toString("hex"), accountFact(row)]));
 }
@@ -266,17 +338,23 @@ async function licensesOf(sql: Knex, identifiers: readonly string[]): Promise<re
 /** The place of each person in the order of those who hold a seat of a license, from 1, by `license person`. */
 async function seatsOf(sql: Knex, persons: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const { rows } = await sql.raw<Rows<{ readonly license: string; readonly person: string; readonly place: number }>>(
-    `select s.license, s.person, (select count(*) from seats b where b.license = s.license and b.place <= s.place) as place
-     from seats s where s.person = any(cast(? as uuid[]))`,
-    [[...persons]],
+    `select license, person, place from (
+       select license, person, row_number() over (partition by license order by place) as place from seats
+       where license in (
+         select s.license from seats s join licenses l on l.id = s.license
+         where s.person = any(cast(:persons as uuid[])) and l.seats is not null)
+     ) ranked where person = any(cast(:persons as uuid[]))`,
+    { persons: [...persons] },
   );
   return new Map(rows.map(({ license, person, place }) => [`${license} ${person}`, place]));
 }
 
+/** Whoever was named for the pilot, also where the person is one with others since. */
 async function pilotTeachers(sql: Knex, district: string, persons: readonly string[]): Promise<ReadonlySet<string>> {
   const rows: readonly { readonly person: string }[] = await sql("pilot_teachers")
-    .where({ district })
-    .whereIn("person", [...persons])
-    .select("person");
+    .join("person_users", "person_users.own", "pilot_teachers.person")
+    .where({ "pilot_teachers.district": district })
+    .whereIn("person_users.person", [...persons])
+    .select("person_users.person");
   return new Set(rows.map((row) => row.person));
 }

@@ -70,7 +70,8 @@ export async function admitted(
   if (audience === "none") return new Set();
   const granted =
     "and exists (select 1 from registrations r where r.district = :district and r.person = p.id and r.status = 'granted')";
-  const named = "and exists (select 1 from pilot_teachers t where t.district = :district and t.person = p.id)";
+  const named = `and exists (select 1 from pilot_teachers t join person_users u on u.own = t.person
+    where t.district = :district and u.person = p.id)`;
   const { rows } = await sql.raw<Rows<{ readonly id: string }>>(
     `select p.id from persons p where p.district = :district and p.id = any(cast(:persons as uuid[]))
      ${audience === "granted" ? granted : ""} ${isPilot ? named : ""}`,

@@ -17,7 +17,13 @@ export type RosterChange = {
   readonly identifiers: readonly Identifier[];
 };
 
-export type Target = { readonly district: string; readonly tables: "live" | "shadow" };
+export type Target = {
+  readonly district: string;
+  readonly tables:
+    | "live"
+    | "shadow" /** Whether what identifies the users is kept, for ever: not where one only looks. */;
+  readonly keepsIdentifiers: boolean;
+};
 
 /** Rows that differ between the live tables and the shadows; rows of the same key that say the same count nowhere. */
 export type TableDifference = {
@@ -57,7 +63,7 @@ export class RosterWriter {
   }
 
   async #write(type: StoredType, changes: readonly RosterChange[]): Promise<void> {
-    const { district, tables } = this.#target;
+    const { district, tables, keepsIdentifiers } = this.#target;
     const table = tables === "live" ? rosterTables[type] : shadowOf(type);
     await this.#sql.raw("delete from ?? where district = ? and sourced_id = any(?)", [
       table,
@@ -73,7 +79,7 @@ export class RosterWriter {
       table,
       JSON.stringify(rows),
     ]);
-    if (tables === "live") await keepIdentifiers(this.#sql, district, changes);
+    if (keepsIdentifiers) await keepIdentifiers(this.#sql, district, changes);
   }
 }
 

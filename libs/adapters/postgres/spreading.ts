@@ -22,17 +22,17 @@ type Lists = Readonly<Record<string, readonly string[]>>;
 
 /** Leaves a note that the fact is to be spread; what the notes of one fact say adds up. */
 export async function spreadLater(sql: Knex.Transaction, { kind, id, about }: FactToSpread): Promise<void> {
+  // A row first, so that there is one to lock: of two who note the same fact, the second adds to what the first said.
+  await sql("facts_to_spread").insert({ kind, id, about: "{}" }).onConflict(["kind", "id"]).ignore();
   const before: { readonly about: Lists } | undefined = await sql("facts_to_spread")
     .where({ kind, id })
     .forUpdate()
     .first("about");
   const sum: Record<string, readonly string[]> = { ...before?.about };
   for (const [name, values] of Object.entries(about)) sum[name] = [...new Set([...(sum[name] ?? []), ...values])];
-  await sql.raw(
-    `insert into facts_to_spread (kind, id, about) values (?, ?, ?)
-     on conflict (kind, id) do update set about = excluded.about, mark = facts_to_spread.mark + 1`,
-    [kind, id, JSON.stringify(sum)],
-  );
+  await sql("facts_to_spread")
+    .where({ kind, id })
+    .update({ about: JSON.stringify(sum), mark: sql.raw("mark + 1") });
 }
 
 /** Marks whatever the noted facts concern, and forgets the notes. @returns how many facts there were. */
@@ -81,14 +81,16 @@ async function spreadAccount(
   const emails = [...hashes.map((hash) => Buffer.from(hash, "hex")), ...[row?.email_hash ?? []].flat()];
   await sql.raw(
     `insert into login_due (login, district)
-     select id, district from logins
-     where id = any(cast(:logins as uuid[])) or email_hash = any(cast(:emails as bytea[]))
-       or person in (
-         select p.person from identifier_holders h
+     select id, district from logins where id in (
+       select id from logins where id = any(cast(:logins as uuid[]))
+       union select id from logins where email_hash = any(cast(:emails as bytea[]))
+       union select l.id from identifier_holders h
          join person_users p on p.district = h.district and p.sourced_id = h.sourced_id
-         where h.kind = 'email' and h.value_hash = any(cast(:emails as bytea[])))
+         join logins l on l.person = p.person
+         where h.kind = 'email' and h.value_hash = any(cast(:emails as bytea[]))
        -- an account that is linked concerns all logins of its person
-       or person in (select person from logins where id = any(cast(:logins as uuid[])))
+       union select l.id from logins linked join logins l on l.person = linked.person
+         where linked.id = any(cast(:logins as uuid[])))
      order by id
      on conflict (login) do update set mark = login_due.mark + 1`,
     { logins: [...logins, ...[row?.login ?? []].flat()], emails },

@@ -1,8 +1,9 @@
 // From facts to a standing: the gates in their order, and what the person is to each product.
 
 import { unreachable } from "../assert.ts";
-import { isWithin } from "../dates.ts";
+import { isWithin, parseDateTime } from "../dates.ts";
 import { isVerified, type Match, normalName } from "../identity.ts";
+import type { Policy } from "../policy.ts";
 import { districtOfSchool, isShortNcesId, isWholeNcesId } from "../nces.ts";
 import type { AccountFact, Facts, GateView, Grant, LicenseFact, OrgFact, Origin, Standing, UserFact } from "./facts.ts";
 import { type Gate, gates, type Reason, reasons, type Status } from "./reasons.ts";
@@ -29,42 +30,69 @@ export function reasonOfMatch(match: Exclude<Match, { readonly outcome: "one" }>
 export function standing(facts: Facts): Standing {
   const common = commonGates(facts);
   const shut = common.find((gate) => gate.reason !== null)?.reason ?? null;
-  const isKnown = common.length === commonCount;
   const outcomes = productsOf(facts).map((product) => outcomeFor(product, facts));
-  const own = [...common, ...(isKnown ? decisive(outcomes, facts) : [])];
-  const grants = outcomes.map(({ grant }) => (shut === null ? grant : refusalOf(grant.product, shut)));
+  const own = [...common, ...(facts.users.length === 0 ? [] : decisive(outcomes, facts))];
   const reason = own.find((gate) => gate.reason !== null)?.reason ?? "open";
-  return { state: reason === "open" ? "active" : reasons[reason].state, reason, gates: own, grants };
+  return {
+    state: reason === "open" ? "active" : reasons[reason].state,
+    reason,
+    gates: own,
+    products: outcomes.map(({ grant, views }) => ({
+      grant: shut === null ? grant : refusalOf(grant.product, shut),
+      gates: views,
+    })),
+  };
 }
-
-/** match, roster, user, role, scope, district, start. */
-const commonCount = gates.indexOf("account");
 
 /** The gates that are the same for every product. */
 function commonGates(facts: Facts): readonly GateView[] {
-  const views = [view("match", null, count(facts.logins.length, "login"), newest(facts.logins))];
+  const match = view("match", null, count(facts.logins.length, "login"), newest(facts.logins));
   const ids = facts.users.map(({ sourcedId }) => sourcedId).join(", ");
-  views.push(view("roster", ids === "" ? "roster.gone" : null, ids === "" ? "nobody" : ids, newest(facts.users)));
-  if (facts.users.length === 0) return views;
-  const enabled = facts.users.filter((user) => user.enabled);
-  const isOff = enabled.length === 0;
-  views.push(view("user", isOff ? "user.disabled" : null, `enabledUser ${!isOff}`, newest(or(enabled, facts.users))));
-  if (isOff) return views;
-  const roles = teacherRoles(enabled);
-  const allRoles = enabled.flatMap((user) => user.roles);
-  const isTeacher = roles.length > 0 || enabled.some((user) => user.teaches);
-  const held = distinct(allRoles.map(({ role }) => role)).join(", ");
-  views.push(
-    view("role", isTeacher ? null : "role.not-teacher", held === "" ? "no role" : held, newest(or(roles, enabled))),
-  );
-  const isOutside = allRoles.length > 0 && !allRoles.some((role) => role.isInScope);
-  const orgs = distinct(allRoles.map(({ orgId }) => orgId)).join(", ");
-  views.push(view("scope", isOutside ? "scope.outside" : null, orgs === "" ? "no org" : orgs, facts.policyOrigin));
-  views.push(view("district", districtReason(facts), facts.district.state, facts.district));
+  const former = facts.gone.map(({ sourcedId }) => `${sourcedId} is gone`).join(", ");
+  if (facts.users.length === 0) return [match, view("roster", "roster.gone", former, newest(facts.gone))];
+  const users = usersThatCount(facts);
+  const isOff = users.every((user) => !user.enabled);
+  const roles = teacherRoles(users);
+  const allRoles = users.flatMap((user) => user.roles);
+  const isTeacher = roles.length > 0 || users.some((user) => user.teaches);
+  const placed = roles.length > 0 ? roles : allRoles;
+  const isOutside = placed.length > 0 && !placed.some((role) => role.isInScope);
   const { startDate } = facts.policy;
   const isBefore = startDate !== null && facts.today < startDate;
-  views.push(view("start", isBefore ? "start.future" : null, startDate ?? "no start date", facts.policyOrigin));
-  return views;
+  return [
+    match,
+    view("roster", null, ids, newest(facts.users)),
+    view("user", isOff ? "user.disabled" : null, `enabledUser ${!isOff}`, newest(users)),
+    view(
+      "role",
+      isTeacher ? null : "role.not-teacher",
+      named(allRoles, ({ role }) => role, "no role"),
+      newest(or(roles, users)),
+    ),
+    view(
+      "scope",
+      isOutside ? "scope.outside" : null,
+      named(placed, ({ orgId }) => orgId, "no org"),
+      ofPolicy(facts, "orgScope"),
+    ),
+    view("district", districtReason(facts), facts.district.state, facts.district),
+    view("start", isBefore ? "start.future" : null, startDate ?? "no start date", ofPolicy(facts, "startDate")),
+  ];
+}
+
+/** A disabled user says nothing as long as there is another. */
+function usersThatCount({ users }: Pick<Facts, "users">): readonly UserFact[] {
+  const enabled = users.filter((user) => user.enabled);
+  return enabled.length > 0 ? enabled : users;
+}
+
+function ofPolicy({ policySince }: Facts, field: keyof Policy): Origin {
+  return { since: policySince[field] ?? policySince.created, delivery: null, origin: null };
+}
+
+function named<T>(things: readonly T[], name: (thing: T) => string, none: string): string {
+  const names = distinct(things.map(name)).join(", ");
+  return names === "" ? none : names;
 }
 
 function view(gate: Gate, reason: Reason | null, value: string, { since, delivery, origin }: Origin): GateView {
@@ -111,8 +139,9 @@ function outcomeFor(product: string, facts: Facts): Outcome {
     return refusal(product, "account.inactive", [view("account", "account.inactive", inactive.account, inactive)]);
   const before = gatesBeforeLicense(facts, product);
   const shut = before.find((gate) => gate.reason !== null)?.reason ?? null;
-  if (shut !== null) return refusal(product, shut, before);
-  return byLicense(product, facts, before);
+  if (!isLicensable(before)) return refusal(product, shut ?? "license.none", before);
+  const licensed = byLicense(product, facts, before);
+  return shut === null ? licensed : { grant: refusalOf(product, shut), views: licensed.views };
 }
 
 function byAccount(product: string, account: AccountFact): Outcome {
@@ -135,9 +164,10 @@ function byLicense(product: string, facts: Facts, before: readonly GateView[]): 
   if (valid.length === 0) {
     const isFuture = licenses.some(({ validFrom }) => validFrom !== null && facts.today < validFrom);
     const reason = isFuture ? "license.future" : "license.expired";
-    return refusal(product, reason, [...before, view("license", reason, idsOf(licenses), newest(licenses))]);
+    const since = isFuture ? newest(licenses) : endOf(licenses);
+    return refusal(product, reason, [...before, view("license", reason, idsOf(licenses), since)]);
   }
-  const license = view("license", null, idsOf(valid), newest(valid));
+  const license = view("license", null, idsOf(valid), newest(valid.map(sinceValid)));
   // First one that has seats for all: no seat is used up where none is needed, and which license came first is the same.
   const seated =
     valid.find(({ seatsLeft }) => seatsLeft === null) ??
@@ -147,11 +177,25 @@ function byLicense(product: string, facts: Facts, before: readonly GateView[]): 
     const seat = view("seat", "seat.none", "none is left", newest(valid));
     return refusal(product, "seat.none", [...before, license, seat]);
   }
-  const grant = { product, status: "granted", reason: "open", basis: "license", account: null } as const;
+  const basis = organisationsOf(facts).isChosen ? "chosen-school" : "license";
+  const grant = { product, status: "granted", reason: "open", basis, account: null } as const;
   return {
     grant: { ...grant, license: seated.license },
     views: [...before, license, view("seat", null, `of ${seated.license}`, seated)],
   };
+}
+
+/** A license that begins after it was put holds since it began. */
+function sinceValid({ since, validFrom }: LicenseFact): Origin {
+  const begin = validFrom === null ? null : parseDateTime(validFrom);
+  return { since: since === null ? begin : Math.max(since, begin ?? 0), delivery: null, origin: null };
+}
+
+function endOf(licenses: readonly LicenseFact[]): Origin {
+  const [end] = licenses
+    .flatMap(({ validTo }) => (validTo === null ? [] : (parseDateTime(validTo) ?? [])))
+    .toSorted((a, b) => b - a);
+  return { since: end ?? null, delivery: null, origin: null };
 }
 
 function refusal(product: string, reason: Reason, views: readonly GateView[]): Outcome {
@@ -173,61 +217,66 @@ function decisive(outcomes: readonly Outcome[], facts: Facts): readonly GateView
   if (granted !== undefined) return granted.views;
   const offered = outcomes.find(({ grant }) => grant.reason === "account.offer");
   const [furthest] = outcomes.toSorted((a, b) => progress(b) - progress(a));
-  const best = offered ?? furthest;
-  if (best !== undefined) return best.views;
+  return (offered ?? furthest)?.views ?? gatesWithoutProduct(facts);
+}
+
+function gatesWithoutProduct(facts: Facts): readonly GateView[] {
   const before = gatesBeforeLicense(facts, null);
-  const isPassed = before.length === gatesBefore.length && before.every((gate) => gate.reason === null);
-  if (!isPassed) return before;
-  return [...before, view("license", "license.none", "none", always)];
+  return isLicensable(before) ? [...before, view("license", "license.none", "none", always)] : before;
 }
 
 function progress({ grant }: Outcome): number {
   return grant.reason === "open" ? gates.length : gates.indexOf(reasons[grant.reason].gate);
 }
 
-const gatesBefore: readonly Gate[] = ["account", "attributes", "org"];
+/** Whether the gates lead on to a license: not where an account has to be linked, nor where nobody is registered. */
+function isLicensable(before: readonly GateView[]): boolean {
+  const last = before.at(-1);
+  // Which license it should be cannot be said while no organisation is known.
+  return last?.gate === "org" && last.reason === null;
+}
 
 /** Account, attributes and org, for a product to which no account is linked. `product` null: for none in particular. */
 function gatesBeforeLicense(facts: Facts, product: string | null): readonly GateView[] {
-  const views: GateView[] = [];
-  const pass = (gate: Gate, reason: Reason | null, about: Origin & { readonly value: string }): boolean => {
-    views.push(view(gate, reason, about.value, about));
-    return reason === null;
-  };
   const [possible] = facts.possibleAccounts.filter((account) => product === null || account.product === product);
-  const isSimple = facts.policy.features.autoRegistration === "simple";
-  const account = possible !== undefined ? "account.offer" : isSimple ? null : "account.none";
-  const found =
-    possible === undefined
-      ? { ...facts.policyOrigin, value: `none is linked; auto-registration ${facts.policy.features.autoRegistration}` }
-      : { ...possible, value: `${possible.account} is linked to nobody` };
-  if (!pass("account", account, found)) return views;
-  const enabled = facts.users.filter((user) => user.enabled);
-  if (teacherRoles(enabled).length === 0) {
+  if (possible !== undefined)
+    return [view("account", "account.offer", `${possible.account} is linked to nobody`, possible)];
+  const { autoRegistration } = facts.policy.features;
+  const none = `none is linked; auto-registration ${autoRegistration}`;
+  const policy = ofPolicy(facts, "features");
+  if (autoRegistration === "off") return [view("account", "account.none", none, policy)];
+  const account = view("account", null, none, policy);
+  const users = usersThatCount(facts);
+  const roles = teacherRoles(users);
+  if (roles.length === 0) {
     // Whoever teaches a class in another role may link an account, and is not registered without one.
-    if (enabled.some((user) => user.teaches))
-      pass("role", "role.not-teacher", { ...newest(enabled), value: "no role teacher" });
-    return views;
+    const isOther = users.some((user) => user.teaches);
+    return [account, ...(isOther ? [view("role", "role.not-teacher", "no role teacher", newest(users))] : [])];
   }
   const lacking = attributesReason(facts);
   const attributes = lacking === null ? "first name, last name and email are there" : "not all are there";
-  if (!pass("attributes", lacking, { ...newest([...enabled, ...facts.logins]), value: attributes })) return views;
   const orgs = organisationsOf(facts);
-  const identifiers = distinct(orgs.flatMap((org) => org.identifiers)).join(", ");
-  pass("org", orgReason(orgs, facts), {
-    ...newest(teacherRoles(enabled)),
-    value: identifiers === "" ? "no NCES id" : identifiers,
-  });
-  return views;
+  const identifiers = orgs.identifiers.length === 0 ? "no NCES id" : orgs.identifiers.join(", ");
+  const chosen = orgs.isChosen && orgs.isKnown;
+  return [
+    account,
+    view("attributes", lacking, attributes, newest(users)),
+    view(
+      "org",
+      orgReason(orgs, facts),
+      chosen ? `${identifiers}, chosen by the teacher` : identifiers,
+      newest(chosen ? facts.logins : roles),
+    ),
+  ];
 }
 
 /** What simple registration asks of a teacher (A089); the roster is believed before the login (A095). */
 function attributesReason({ users, logins, policy }: Facts): Reason | null {
   const has = (value: string | null): boolean => value !== null && value.trim() !== "";
-  const named = (given: string | null, family: string | null): boolean => has(given) && has(family);
+  const both = (given: string | null, family: string | null): boolean => has(given) && has(family);
   if (
-    !users.some((user) => named(user.givenName, user.familyName)) &&
-    !logins.some((login) => named(login.given, login.family))
+    !users.some((user) => both(user.givenName, user.familyName)) &&
+    !logins.some((login) => both(login.given, login.family))
   )
     return "name.missing";
   const ofRoster = users.map((user) => normalName(user.email)).filter((email) => email !== "");
@@ -239,35 +288,44 @@ function attributesReason({ users, logins, policy }: Facts): Reason | null {
     : "email.unverified";
 }
 
-/** An organisation, for which a license may be looked up: its identifiers, nearest first. */
-type Organisation = { readonly identifiers: readonly string[] };
+/** By what a license may be looked up, and whether the teacher said it rather than the roster. */
+type Organisations = { readonly isKnown: boolean; readonly isChosen: boolean; readonly identifiers: readonly string[] };
 
 /** Those of the teacher's roles that take part; where the roster knows none, the schools that the teacher chose (A091). */
-function organisationsOf(facts: Facts): readonly Organisation[] {
-  const enabled = facts.users.filter((user) => user.enabled);
-  const known = teacherRoles(enabled.length > 0 ? enabled : facts.users).flatMap(({ org }): OrgFact[] =>
-    org === null ? [] : [org],
-  );
-  if (known.length > 0)
-    return known
-      .filter((org) => org.isInScope)
-      .map(({ identifier, above }) => ({ identifiers: [...(identifier === null ? [] : [identifier]), ...above] }));
-  return facts.logins.flatMap(({ school }) =>
-    school === null ? [] : [{ identifiers: [school, districtOfSchool(school)] }],
-  );
+function organisationsOf(facts: Facts): Organisations {
+  const known = teacherRoles(usersThatCount(facts)).flatMap(({ org }): OrgFact[] => (org === null ? [] : [org]));
+  const inScope = known.filter((org) => org.isInScope);
+  // Outside of the scope the gate before this one is closed: which license would do is still told.
+  const orgs = inScope.length > 0 ? inScope : known;
+  if (orgs.length > 0) {
+    const identifiers = orgs.flatMap(({ identifier, above }) => [
+      ...(identifier === null ? [] : [identifier]),
+      ...above,
+    ]);
+    return { isKnown: true, isChosen: false, identifiers: distinct(identifiers) };
+  }
+  const chosen = facts.logins.flatMap(({ school }) => (school === null ? [] : [school, districtOfSchool(school)]));
+  return { isKnown: chosen.length > 0, isChosen: true, identifiers: distinct(chosen) };
 }
 
-function orgReason(orgs: readonly Organisation[], facts: Facts): Reason | null {
-  if (orgs.length === 0) return "org.none";
+/** Of identifiers, those that are the district's own: another's school may stand in its files, its license does not. */
+function ownIdentifiers(identifiers: readonly string[], { policy }: Facts): readonly string[] {
+  const { ncesDistrictIds: own } = policy;
+  return own.length === 0 ? identifiers : identifiers.filter((id) => own.includes(districtOfSchool(id)));
+}
+
+function orgReason({ isKnown, identifiers }: Organisations, facts: Facts): Reason | null {
+  if (!isKnown) return "org.none";
   if (coveringLicenses(facts).length > 0) return null;
-  const identifiers = orgs.flatMap((org) => org.identifiers);
   if (identifiers.some(isShortNcesId)) return "org.identifier-short";
-  return identifiers.some(isWholeNcesId) ? null : "org.identifier-missing";
+  const whole = identifiers.filter(isWholeNcesId);
+  if (whole.length === 0) return "org.identifier-missing";
+  return ownIdentifiers(whole, facts).length === 0 ? "org.identifier-foreign" : null;
 }
 
 /** Licenses on an organisation of the teacher or on one above it. */
 function coveringLicenses(facts: Facts): readonly LicenseFact[] {
-  const identifiers = new Set(organisationsOf(facts).flatMap((org) => org.identifiers));
+  const identifiers = new Set(ownIdentifiers(organisationsOf(facts).identifiers, facts));
   return facts.licenses.filter((license) => license.orgs.some((org) => identifiers.has(org)));
 }
 

@@ -64,11 +64,14 @@ export type Facts = {
   /** The district's own day, YYYY-MM-DD. */
   readonly today: string;
   readonly district: Origin & { readonly state: DistrictState; readonly isPilotTeacher: boolean };
-  readonly policy: Pick<Policy, "features" | "emailDomains" | "startDate">;
-  readonly policyOrigin: Origin;
+  readonly policy: Pick<Policy, "features" | "emailDomains" | "startDate" | "ncesDistrictIds">;
+  /** Since when a field of the policy says what it says, epoch milliseconds; `created` for those that never changed. */
+  readonly policySince: Readonly<Record<string, number>> & { readonly created: number };
   readonly logins: readonly LoginFact[];
   /** The person's users that are in the roster now. */
   readonly users: readonly UserFact[];
+  /** Those that were, since when they are not, and by which delivery. */
+  readonly gone: readonly (Origin & { readonly sourcedId: string })[];
   /** Accounts that are linked to a login of the person, by proof. */
   readonly accounts: readonly AccountFact[];
   /** Accounts linked to nobody that have an email address of the person. */
@@ -79,12 +82,13 @@ export type Facts = {
 /** One gate as it stands: `reason` null when it is open; `value` is what was found, in ids and words, never a person's data. */
 export type GateView = Origin & { readonly gate: Gate; readonly reason: Reason | null; readonly value: string };
 
-/** What the person is to one product. `takesSeat`: granted only together with a seat of that license. */
+/** What the person is to one product; when a license is named, together with a seat of it. */
 export type Grant = {
   readonly product: string;
   readonly status: Status;
   readonly reason: Reason | "open";
-  readonly basis: "account" | "license" | null;
+  /** `chosen-school`: by a license on the school that the teacher named, for the roster knows none. */
+  readonly basis: "account" | "license" | "chosen-school" | null;
   readonly account: string | null;
   readonly license: string | null;
 };
@@ -92,7 +96,10 @@ export type Grant = {
 export type Standing = {
   readonly state: State;
   readonly reason: Reason | "open";
+  /** Those that are the same for every product, then those of the product that decides the state. */
   readonly gates: readonly GateView[];
-  /** By product, sorted. */
-  readonly grants: readonly Grant[];
+  /** By product, sorted, each with the gates that it alone has to pass. */
+  readonly products: readonly ProductStanding[];
 };
+
+export type ProductStanding = { readonly grant: Grant; readonly gates: readonly GateView[] };

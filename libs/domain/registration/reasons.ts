@@ -120,7 +120,7 @@ export const reasons = {
   "role.not-teacher": {
     gate: "role",
     state: "inactive",
-    teacher: "Your school lists you in another role than teacher.",
+    teacher: "Your school does not list you as a teacher today.",
     administrator:
       "The person has no role teacher today. Give the role in users.csv (1.1) or roles.csv (1.2), and check its dates.",
   },
@@ -206,9 +206,10 @@ export const reasons = {
   "org.identifier-missing": {
     gate: "org",
     state: "inactive",
-    teacher: "Your school's data lacks its official number, so we cannot find its license. Your school has to add it.",
+    teacher:
+      "Your school's data lacks its whole official number, so we cannot find its license. Your school has to add it.",
     administrator:
-      "No organisation of this teacher has an NCES id. Put it into the column identifier of orgs.csv: 7 digits for a district, 12 for a school.",
+      "No organisation of this teacher has a whole NCES id. Put it into the column identifier of orgs.csv: 7 digits for a district, 12 for a school.",
   },
   "org.identifier-short": {
     gate: "org",
@@ -217,6 +218,13 @@ export const reasons = {
       "Your school's official number is incomplete, so we cannot find its license. Your school has to correct it.",
     administrator:
       "The NCES id of an organisation lacks a digit, most likely a leading zero that a spreadsheet took away. Write 12 digits for a school, 7 for a district.",
+  },
+  "org.identifier-foreign": {
+    gate: "org",
+    state: "inactive",
+    teacher: "Your school's official number belongs to another district. Your school has to correct it.",
+    administrator:
+      "No NCES id of this teacher's organisations belongs to the district: ncesDistrictIds names others. Correct the column identifier of orgs.csv, or add the id to ncesDistrictIds.",
   },
   "license.none": {
     gate: "license",
@@ -241,7 +249,8 @@ export const reasons = {
     gate: "seat",
     state: "inactive",
     teacher: "All seats of your school's license are taken. Ask your school.",
-    administrator: "Every seat of the license is taken. Add seats, or free one.",
+    administrator:
+      "Every seat of the license is taken. Add seats. Who is disabled, leaves the roster or is unlinked gives one back.",
   },
 } as const satisfies Readonly<Record<string, Meaning>>;
 
@@ -250,5 +259,12 @@ export type Reason = keyof typeof reasons;
 /** What is said when every gate is open. */
 export const activeWords = {
   teacher: "You are signed in and your classes are here.",
-  administrator: "Every gate is open.",
+  administrator: "Every gate is open for at least one product; each of the others says its reason.",
+} as const;
+
+/** What is said when every gate is open and no class is shown. */
+export const activeWithoutClasses = {
+  teacher: "You are signed in. Your classes appear here as soon as your school's data has them for you.",
+  administrator:
+    "Every gate is open, and no class of this teacher is shown today. `rollcall explain` names the reason of each class.",
 } as const;

@@ -50,10 +50,16 @@ const account: AccountFact = { account: "a1", product: "music", active: true, ..
 const open: Facts = {
   today: "2025-10-01",
   district: { state: "released", isPilotTeacher: false, ...origin },
-  policy: { features: { autoRegistration: "simple" }, emailDomains: ["oak.example"], startDate: null },
-  policyOrigin: origin,
+  policy: {
+    features: { autoRegistration: "simple" },
+    emailDomains: ["oak.example"],
+    startDate: null,
+    ncesDistrictIds: [],
+  },
+  policySince: { created: 1 },
   logins: [login],
   users: [user],
+  gone: [],
   accounts: [],
   possibleAccounts: [],
   licenses: [license],
@@ -69,7 +75,7 @@ const orgWith = (identifier: string | null): Facts => ({
 type OfMatch = "login.received" | "login.none" | "login.issuer" | `match.${string}`;
 
 const fixtures: Readonly<Record<Exclude<Reason, OfMatch>, Facts>> = {
-  "roster.gone": { ...open, users: [] },
+  "roster.gone": { ...open, users: [], gone: [{ sourcedId: "t1", ...origin }] },
   "user.disabled": { ...open, users: [{ ...user, enabled: false }] },
   "role.not-teacher": { ...open, users: [{ ...user, roles: [{ ...role, role: "student" }], teaches: false }] },
   "scope.outside": { ...open, users: [{ ...user, roles: [{ ...role, isInScope: false }] }] },
@@ -86,6 +92,7 @@ const fixtures: Readonly<Record<Exclude<Reason, OfMatch>, Facts>> = {
   "org.none": { ...open, users: [{ ...user, roles: [noOrg] }] },
   "org.identifier-missing": orgWith(null),
   "org.identifier-short": orgWith("60000100001"),
+  "org.identifier-foreign": { ...open, policy: { ...open.policy, ncesDistrictIds: ["0699999"] } },
   "license.none": { ...open, licenses: [] },
   "license.future": { ...open, licenses: [{ ...license, validFrom: "2025-10-02" }] },
   "license.expired": { ...open, licenses: [{ ...license, validTo: "2025-10-01" }] },
@@ -93,10 +100,10 @@ const fixtures: Readonly<Record<Exclude<Reason, OfMatch>, Facts>> = {
 };
 
 t.test("with every gate open the person is granted the product", async (t) => {
-  const { state, reason, grants, gates } = standing(open);
+  const { state, reason, gates, products } = standing(open);
   t.same([state, reason], ["active", "open"]);
   t.same(
-    grants.map(({ product, status, basis, license: by }) => [product, status, basis, by]),
+    products.map(({ grant: { product, status, basis, license: by } }) => [product, status, basis, by]),
     [["music", "granted", "license", "l1"]],
   );
   t.ok(gates.every((gate) => gate.reason === null));
@@ -112,7 +119,7 @@ for (const [reason, facts] of Object.entries(fixtures)) {
       "one gate is closed",
     );
     t.ok(
-      found.grants.every(({ status }) => status !== "granted"),
+      found.products.every(({ grant }) => grant.status !== "granted"),
       "nothing is granted",
     );
     const known: Readonly<Record<string, { readonly state: string }>> = reasons;
@@ -121,7 +128,7 @@ for (const [reason, facts] of Object.entries(fixtures)) {
 }
 
 const granted = (facts: Facts): readonly string[] =>
-  standing(facts).grants.flatMap(({ status, product, basis }) =>
+  standing(facts).products.flatMap(({ grant: { status, product, basis } }) =>
     status === "granted" ? [`${product} by ${basis}`] : [],
   );
 
@@ -143,7 +150,7 @@ t.test("A043 A044 a possible account is offered and no second one is made", asyn
 
 t.test("A091 a chosen school counts while no organisation is known", async (t) => {
   const chosen = [{ ...login, school }];
-  t.same(granted({ ...open, users: [{ ...user, roles: [noOrg] }], logins: chosen }), ["music by license"]);
+  t.same(granted({ ...open, users: [{ ...user, roles: [noOrg] }], logins: chosen }), ["music by chosen-school"]);
   const elsewhere = { ...open, logins: [{ ...login, school: "999999999999" }] };
   t.same(granted(elsewhere), ["music by license"], "a known organisation goes before it");
 });
@@ -189,4 +196,48 @@ t.test("a roster is looked at again exactly when granting begins or ends", async
       t.equal(effect.record === "null", after === "none" && before !== "none", `${before} to ${after}`);
     }
   }
+});
+
+t.test(
+  "C019 a teacher's own roles decide whether the school takes part, and the school of another role does not",
+  async (t) => {
+    const parent = { ...role, role: "parent", orgId: "o2" };
+    const outside = {
+      ...role,
+      isInScope: false,
+      org: { sourcedId: "o1", identifier: school, above: [], isInScope: false },
+    };
+    t.equal(standing({ ...open, users: [{ ...user, roles: [outside, parent] }] }).reason, "scope.outside");
+  },
+);
+
+t.test("every gate is shown, also behind one that is closed", async (t) => {
+  const two: Facts = { ...open, users: [{ ...user, enabled: false, email: null }], licenses: [] };
+  const closed = standing(two).gates.flatMap(({ reason }) => reason ?? []);
+  t.same(closed, ["user.disabled", "email.missing", "license.none"]);
+  const unlicensed = standing({ ...two, users: [{ ...user, enabled: false }] });
+  t.same(
+    unlicensed.gates.flatMap(({ reason }) => reason ?? []),
+    ["user.disabled", "license.none"],
+  );
+});
+
+t.test("a product that is refused beside one that is granted says why", async (t) => {
+  const inactive = { ...account, product: "art", active: false };
+  const { state, products } = standing({ ...open, accounts: [inactive] });
+  t.equal(state, "active");
+  t.same(
+    products.map(({ grant, gates }) => [grant.product, grant.reason, gates.at(-1)?.value]),
+    [
+      ["art", "account.inactive", "a1"],
+      ["music", "open", "of l1"],
+    ],
+  );
+});
+
+t.test("since when a license holds or does not is told by its days", async (t) => {
+  const since = (facts: Facts): number | null | undefined =>
+    standing(facts).gates.find(({ gate }) => gate === "license")?.since;
+  t.equal(since(open), Date.UTC(2025, 7, 1));
+  t.equal(since(fixtures["license.expired"]), Date.UTC(2025, 9, 1));
 });

@@ -12,7 +12,7 @@ import { addDistrict } from "../../support/system.ts";
 const name = { district: "oak", issuer, subject: "s1" };
 
 async function decide(system: System, verdict: "link" | "undo", users: readonly string[]): Promise<void> {
-  const record = { ...name, verdict, users, by: "tester", at: system.clock.now() };
+  const record = { ...name, verdict, users, person: null, by: "tester", at: system.clock.now() };
   const key = controlKey(name.district, name.issuer, name.subject);
   await append(system, { topic: controlTopics.logins.name, key, name: "rollcall.control.LinkDecision", record });
   await settleRegistration(system);
