@@ -32,7 +32,7 @@ t.test("the stack starts once, is found by commands, mends what is missing, and 
   );
   t.ok(await brokerAnswers(Number(first.variables["KAFKA_BROKERS"]?.split(":").at(-1))));
 
-  const env = { ROLLCALL_DATA: dataDir, PATH: process.env["PATH"] };
+  const env = { ROLLCALL_DATA: dataDir, DATABASE_URL: undefined, KAFKA_BROKERS: undefined };
   t.match(withStack(env), first.variables, "commands find it");
   t.strictSame(
     withStack({ ...env, DATABASE_URL: "postgres://x" })["KAFKA_BROKERS"],

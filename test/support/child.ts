@@ -27,7 +27,8 @@ export function start(
 ): Child {
   const [program, ...args] = command;
   // TAP is set for test files; a child that saw it would take itself for one. Several serve the API at the same time.
-  const own = { TAP: undefined, ROLLCALL_HTTP_PORT: "0" };
+  // The brokers that tests share are no log for a system of its own.
+  const own = { TAP: undefined, ROLLCALL_HTTP_PORT: "0", KAFKA_BROKERS: undefined, SCHEMA_REGISTRY_URL: undefined };
   const child = spawn(program, args, { ...options, env: { ...process.env, ...own, ...options.env } });
   child.stdin.end();
   let stdout = "";
