@@ -3,9 +3,9 @@
 
 import type { Knex } from "knex";
 
-import { candidateUsers } from "../../libs/adapters/postgres/evidence.ts";
+import { candidateUsers, userReference } from "../../libs/adapters/postgres/evidence.ts";
 import { factsOf, type JudgedDistrict } from "../../libs/adapters/postgres/person-facts.ts";
-import { personNamed, personsOf } from "../../libs/adapters/postgres/people.ts";
+import { lockDistrict, personNamed, personsOf } from "../../libs/adapters/postgres/people.ts";
 import { teachingOf, type TeachingRow } from "../../libs/adapters/postgres/teaching.ts";
 import { unreachable } from "../../libs/domain/assert.ts";
 import { parseDateTime } from "../../libs/domain/dates.ts";
@@ -86,6 +86,8 @@ export async function explain(
 }
 
 async function explainIn(sql: Knex.Transaction, district: JudgedDistrict, who: string): Promise<Explanation | null> {
+  // Persons are made under the district's row, also those that the rollback unmakes.
+  await lockDistrict(sql, district.id);
   const found = await findPerson(sql, district.id, who);
   if (found === null) return null;
   const { person, logins } = found;
@@ -93,22 +95,19 @@ async function explainIn(sql: Knex.Transaction, district: JudgedDistrict, who: s
   const facts = (await factsOf(sql, district, [person])).get(person);
   if (facts === undefined) return null;
   const stands = standing(facts);
+  const users = facts.users.map(({ sourcedId }) => sourcedId);
   const login = loginGate(logins, stands.gates);
   const gates = [login, ...stands.gates.filter(({ gate }) => gate !== "match")].map(explainedGate);
   const products = stands.products.map(({ grant, gates: own }) => ({ ...grant, gates: own.map(explainedGate) }));
   return {
     district: district.id,
     person: found.isKnown ? person : null,
-    users: facts.users.map(({ sourcedId }) => sourcedId),
+    users,
     logins: await Promise.all(logins.map((row) => explainedLogin(sql, row))),
     reason: login.reason ?? stands.reason,
     gates,
     products: login.reason === null ? products : [],
-    classes: await explainedClasses(
-      sql,
-      district,
-      facts.users.map(({ sourcedId }) => sourcedId),
-    ),
+    classes: await explainedClasses(sql, district, users),
   };
 }
 
@@ -137,14 +136,12 @@ async function explainLogins(
 function loginGate(logins: readonly LoginRow[], gates: readonly GateView[]): GateView {
   const matched = gates.find(({ gate }) => gate === "match");
   const kinds = [...new Set(logins.flatMap(({ evidence }) => evidence.kinds ?? []))].toSorted().join(", ");
-  return {
-    gate: "match",
-    reason: logins.length === 0 ? "login.none" : null,
-    value: kinds === "" ? "no login" : `by ${kinds}`,
-    since: matched?.since ?? null,
-    delivery: null,
-    origin: null,
-  };
+  const [first] = logins;
+  const isLinked = logins.some(({ person }) => person !== null);
+  const reason = isLinked ? null : first === undefined ? "login.none" : reasonOf(first.reason);
+  const value = isLinked ? `by ${kinds}` : first === undefined ? "no login" : "a login that may be this person's";
+  const since = isLinked ? matched?.since : first?.since.getTime();
+  return { gate: "match", reason, value, since: since ?? null, delivery: null, origin: null };
 }
 
 function reasonOf(text: string): Reason {
@@ -186,7 +183,23 @@ async function findPerson(sql: Knex.Transaction, district: string, who: string):
     .where({ district, person: person.id })
     .orderBy("id")
     .select(columns);
-  return { person: person.id, isKnown: person.isKnown, logins };
+  const all = logins.length > 0 ? logins : await loginsInQuestion(sql, district, { person: person.id, columns });
+  return { person: person.id, isKnown: person.isKnown, logins: all };
+}
+
+/** Logins that belong to nobody yet and may be this person's. */
+async function loginsInQuestion(
+  sql: Knex.Transaction,
+  district: string,
+  { person, columns }: { readonly person: string; readonly columns: readonly string[] },
+): Promise<readonly LoginRow[]> {
+  const users: readonly { readonly sourced_id: string }[] = await sql("person_users").where({ person });
+  const names = [person, ...users.map(({ sourced_id: id }) => userReference(id))];
+  return sql("logins")
+    .where({ district, person: null })
+    .whereRaw("jsonb_exists_any(evidence -> 'candidates', cast(? as text[]))", [names])
+    .orderBy("id")
+    .select([...columns]);
 }
 
 /** A user who is nobody's yet becomes a person for as long as this transaction. */
@@ -232,9 +245,11 @@ function classOrigin(reason: ClassReason, row: TeachingRow, outsideSince: number
       return { since: endDate === null ? since : parseDateTime(endDate), delivery, origin };
     case "class-outside":
       return { since: outsideSince, delivery: null, origin: null };
+    // Decided by days, or by what is not there: no one moment can be named.
     case "empty":
     case "class-future":
     case "archived":
+      return { since: null, delivery, origin };
     case "none":
       return nowhere;
     case "shown":

@@ -5,7 +5,7 @@
 import type { Knex } from "knex";
 
 import { districtOf } from "../../libs/adapters/postgres/districts.ts";
-import { evidenceOf, userNamed } from "../../libs/adapters/postgres/evidence.ts";
+import { evidenceOf, userNamed, userReference } from "../../libs/adapters/postgres/evidence.ts";
 import { factsOf, type JudgedDistrict } from "../../libs/adapters/postgres/person-facts.ts";
 import { lockDistrict, personsNow, personsOf } from "../../libs/adapters/postgres/people.ts";
 import { localDate } from "../../libs/domain/dates.ts";
@@ -115,7 +115,7 @@ function undonePerson(decision: StoredDecision | null): string | null {
 /** What a person said about whom the login belongs to is the best evidence. */
 function decided({ decision }: LoginRow): Match | null {
   const [user] = usersOf(decision);
-  return user === undefined ? null : { outcome: "one", person: `user:${user}`, kinds: ["decision"] };
+  return user === undefined ? null : { outcome: "one", person: userReference(user), kinds: ["decision"] };
 }
 
 function linked({

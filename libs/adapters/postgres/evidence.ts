@@ -47,6 +47,11 @@ export async function evidenceOf(
   return new Map([...claims].map(([login, own]) => [login, own.map(evidence)]));
 }
 
+/** How evidence names a user who is nobody's person yet. */
+export function userReference(sourcedId: string): string {
+  return userPrefix + sourcedId;
+}
+
 /** The sourcedId by which evidence names a user who is nobody's person yet; null when it names a person. */
 export function userNamed(person: string): string | null {
   return person.startsWith(userPrefix) ? person.slice(userPrefix.length) : null;

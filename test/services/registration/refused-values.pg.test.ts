@@ -25,7 +25,10 @@ void t.test(
       .where({ state: "stopped" })
       .orderBy("district")
       .select("district", "reason");
-    t.same(stopped.map(({ district }) => district), ["elm", "l1", null, null]);
+    t.same(
+      stopped.map(({ district }) => district),
+      ["elm", "l1", null, null],
+    );
     t.equal(stopped.filter(({ reason }) => reason.startsWith("fact.unappliable")).length, 2);
     t.notMatch(JSON.stringify(stopped) + system.logged(), /secret/u);
   },

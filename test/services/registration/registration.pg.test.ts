@@ -74,6 +74,51 @@ t.test("seats go in the order of commit, and one that is given back goes to who 
   );
 });
 
+t.test("seats of a license that is cut go to nobody until they fit again", async (t) => {
+  const system = await freshPeople(t);
+  await putLicense(system, { license: "l1", orgs: [school], seats: 3 });
+  for (const id of ["t1", "t2", "t3", "t4", "t5"]) {
+    await putTeacher(system, "oak", { id, email: `${id}@oak.example` });
+    await signIn(system, { district: "oak", subject: id, email: `${id}@oak.example` });
+    await settleRegistration(system);
+  }
+  const before = (await topicRecords(system, "registrations.oak")).length;
+  await putLicense(system, { license: "l1", orgs: [school], seats: 1 });
+  await settleRegistration(system);
+  const after = (await topicRecords(system, "registrations.oak")).slice(before);
+  t.equal(after.length, 2, "two lose their seats, and nobody else hears of it");
+  t.match(
+    after.map(({ value }) => value),
+    [
+      { status: "refused", reason: "seat.none" },
+      { status: "refused", reason: "seat.none" },
+    ],
+  );
+});
+
+t.test("an account of a shared mailbox is offered to nobody", async (t) => {
+  const system = await freshPeople(t);
+  await putLicense(system, { license: "l1", orgs: [school] });
+  for (const id of ["t1", "t2"]) {
+    await putTeacher(system, "oak", { id, email: "office@oak.example" });
+    await signIn(system, { district: "oak", subject: id, sourcedId: id });
+  }
+  await putAccount(system, { account: "a1", email: "office@oak.example" });
+  await settleRegistration(system);
+  const states: readonly unknown[] = await system.sql("logins").select("state");
+  t.same(states, [{ state: "active" }, { state: "active" }]);
+});
+
+t.test("a record that can never be taken in is dropped with a notice, and nobody else waits for it", async (t) => {
+  const system = await freshPeople(t);
+  await putTeacher(system, "oak", { id: "t1", email: "t1@oak.example" });
+  await signIn(system, { district: "oak", subject: "bad", given: "G\u0000" });
+  const login = await signIn(system, { district: "oak", subject: "t1", sourcedId: "t1" });
+  await settleRegistration(system);
+  t.match(await loginState(system, login), { reason: "license.none" });
+  t.match((await topicRecords(system, "notices"))[0]?.value, { code: "fact.unappliable", district: "oak" });
+});
+
 t.test("A044 a possible account is offered, and linked by proof alone", async (t) => {
   const system = await freshPeople(t);
   await putTeacher(system, "oak", { id: "t1", email: "t1@oak.example" });
