@@ -52,6 +52,20 @@ t.test("twice equals once: a healthy district does not change, and nothing is pu
   t.match(position, { changeset: 3 }, "the next changeset goes on from there");
 });
 
+t.test("a rebuild keeps what identifies users, for logins to come", async (t) => {
+  const district = await eagerDistrict(t);
+  const { sql } = district.system;
+  await deliverThrough(district, written(district, small));
+  const count = async (): Promise<number> => (await sql("identifier_holders").where({ district: district.id })).length;
+  const kept = await count();
+  t.ok(kept > 0);
+  await sql("identifier_holders").delete();
+  await rebuild(district.system, district.id, dry);
+  t.equal(await count(), 0, "not where one only looks");
+  await rebuild(district.system, district.id, now);
+  t.equal(await count(), kept);
+});
+
 t.test("a rebuild mends what is wrong, and a dry run only says so", async (t) => {
   const district = await eagerDistrict(t);
   const { sql } = district.system;
