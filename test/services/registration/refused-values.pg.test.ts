@@ -1,13 +1,14 @@
-// Values that PostgreSQL does not take: each stops its own work alone, and says nothing of itself.
+// Values that PostgreSQL does not take: each stops its own work alone, or is dropped, and says nothing of itself.
 
 import t from "tap";
 
+import { topicRecords } from "../../support/pipeline.ts";
 import { loginState, putLicense, settleRegistration, signIn } from "../../support/people.ts";
 import { freshPeople, putTeacher, school } from "../../support/roster-rows.ts";
 import { addDistrict } from "../../support/system.ts";
 
 void t.test(
-  "a value that the tables do not take stops its own district or license alone, and nobody else waits",
+  "a value that the tables do not take is dropped or stops its own license alone, and nobody else waits",
   async (t) => {
     const system = await freshPeople(t);
     await addDistrict(system, "elm");
@@ -27,9 +28,11 @@ void t.test(
       .select("district", "reason");
     t.same(
       stopped.map(({ district }) => district),
-      ["elm", "l1", null, null],
+      ["l1", null, null],
     );
-    t.equal(stopped.filter(({ reason }) => reason.startsWith("fact.unappliable")).length, 2);
+    t.equal(stopped.filter(({ reason }) => reason.startsWith("fact.unappliable")).length, 1);
+    const notices = (await topicRecords(system, "notices")).map(({ key }) => key);
+    t.ok(notices.includes(JSON.stringify(["elm", "fact.unappliable"])), "a login is dropped, and that is said");
     t.notMatch(JSON.stringify(stopped) + system.logged(), /secret/u);
   },
 );
