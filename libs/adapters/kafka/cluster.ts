@@ -13,6 +13,8 @@ const firstPauseMs = 20;
 const longestPauseMs = 1_000;
 const coordinatorOfTransactions = 1;
 const transactionTimeoutMs = 30_000;
+/** What brokers need at most to hear of each other's news, as a rule. */
+const newsMs = 200;
 const closeMs = 3_000;
 const adminTimeoutMs = 30_000;
 
@@ -28,6 +30,7 @@ export class KafkaCluster {
   #refreshing: Promise<void> | undefined;
   #knowsBrokers = false;
   readonly #underWay = new Set<Promise<unknown>>();
+  #turn: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   /** @param options.patienceMs how long a request is tried again before it fails as `kafka.unreachable`. */
@@ -39,12 +42,31 @@ export class KafkaCluster {
 
   /** The topic as it is now; null when there is none of that name. */
   async place(topic: string): Promise<TopicPlace | null> {
-    const place = await this.#retrying(async () =>
-      sendTo(await this.#cluster.brokerPool.findConnectedBroker(), metadataOf(topic)),
-    );
+    const place = (await this.#placeOnce(topic)) ?? (await this.#placeElsewhere(topic));
     if (place === null) this.#leaders.delete(topic);
     else this.#leaders.set(topic, place.leader);
     return place;
+  }
+
+  /** Asks the leader, who knows its topic best; where none is known, or it does not answer, any broker. */
+  #placeOnce(topic: string): Promise<TopicPlace | null> {
+    let leader = this.#leaders.get(topic);
+    return this.#retrying(async () => {
+      const asked = leader;
+      leader = undefined;
+      const broker =
+        asked === undefined
+          ? await this.#alone(() => this.#cluster.brokerPool.findConnectedBroker())
+          : await this.#broker(asked, topic);
+      return sendTo(broker, metadataOf(topic));
+    });
+  }
+
+  /** Of several brokers one may not have heard of a topic that was just made. */
+  async #placeElsewhere(topic: string): Promise<TopicPlace | null> {
+    if (Object.keys(this.#cluster.brokerPool.brokers).length < 2) return null;
+    await sleep(newsMs);
+    return this.#placeOnce(topic);
   }
 
   /** An end of each topic; of those that there are. */
@@ -109,11 +131,18 @@ export class KafkaCluster {
 
   /** Learns the brokers anew; the topic keeps kafkajs from asking for all there are. */
   async #refresh(topic: string): Promise<void> {
-    this.#refreshing ??= this.#cluster.brokerPool
-      .refreshMetadata([topic])
-      .finally(() => (this.#refreshing = undefined));
+    this.#refreshing ??= this.#alone(() => this.#cluster.brokerPool.refreshMetadata([topic])).finally(
+      () => (this.#refreshing = undefined),
+    );
     await this.#refreshing;
     this.#knowsBrokers = true;
+  }
+
+  /** One after the other: two that find no broker connected would each connect to one, and forget one of them open. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
   }
 
   /** Begins a session as the one writer of this id: every earlier session is refused from its next record on. */
@@ -121,10 +150,12 @@ export class KafkaCluster {
     return this.#retrying(async () => {
       if (!this.#knowsBrokers) await this.#refresh(topic);
       try {
-        const coordinator = await this.#cluster.findGroupCoordinator({
-          groupId: transactionalId,
-          coordinatorType: coordinatorOfTransactions,
-        });
+        const coordinator = await this.#alone(() =>
+          this.#cluster.findGroupCoordinator({
+            groupId: transactionalId,
+            coordinatorType: coordinatorOfTransactions,
+          }),
+        );
         const session = await coordinator.initProducerId({ transactionalId, transactionTimeout: transactionTimeoutMs });
         return { producerId: BigInt(session.producerId), producerEpoch: session.producerEpoch };
       } catch (thrown) {

@@ -6,7 +6,6 @@ import type { Knex } from "knex";
 import { AppError } from "../../errors.ts";
 import type { Lease, NewRecord, StoredRecord } from "../../ports.ts";
 import { decodeBlock, encodeBlocks } from "../postgres/batch.ts";
-import { checkLease } from "../postgres/leases.ts";
 import { appendChannel } from "../postgres/listener.ts";
 import { largestRecord } from "./record-batch.ts";
 
@@ -110,14 +109,17 @@ export async function forgetSent(
   sql: Knex,
   { topic, seqs, lease }: { readonly topic: string; readonly seqs: readonly number[]; readonly lease: Lease },
 ): Promise<void> {
-  await sql.transaction(async (trx) => {
-    await checkLease(trx, lease);
-    await trx("outbox")
-      .where({ topic })
-      .whereIn("seq", [...seqs])
-      .delete();
-    await trx.raw("select pg_notify(?, ?)", [appendChannel, topic]);
-  });
+  const { name, holder, epoch } = lease;
+  // One statement, so one round trip; the lease cannot change hands before it is committed.
+  const { rows } = await sql.raw<Rows<unknown>>(
+    `with held as (
+       select 1 from leases where name = ? and holder = ? and epoch = ? and expires_at > clock_timestamp() for share
+     ), gone as (
+       delete from outbox where topic = ? and seq = any (?::bigint[]) and exists (select 1 from held))
+     select pg_notify(?, ?)::text from held`,
+    [name, holder, epoch, topic, [...seqs], appendChannel, topic],
+  );
+  if (rows.length === 0) throw new AppError("lease.lost", { details: { lease: name, epoch } });
 }
 
 /** Whether the topic's outbox holds nothing up to a number. */

@@ -105,7 +105,10 @@ export class OutboxSender {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        await this.#drainAll(await waitingTopics(this.#sql));
+        const waiting = await waitingTopics(this.#sql);
+        await this.#drainAll(waiting);
+        // What is gone with its topic, or was sent elsewhere, fails no more.
+        for (const topic of this.#failures.keys()) if (!waiting.includes(topic)) this.#recover(topic);
         for (const [topic, lane] of this.#lanes)
           if (performance.now() - lane.usedAt > lingerMs && !this.#drains.has(topic)) await this.#rest(topic);
       } catch (thrown) {
@@ -143,8 +146,7 @@ export class OutboxSender {
       await lane.writer.append(waiting.records.map((record) => outgoing(record, lane.writer.generation)));
       await forgetSent(this.#sql, { topic, seqs: waiting.seqs, lease: lane.held.lease });
       lane.usedAt = performance.now();
-      this.#failures.delete(topic);
-      this.#slow.delete(topic);
+      this.#recover(topic);
       for (const waiter of this.#waiters) if (waiter.topic === topic && waiter.seq <= waiting.last) waiter.resolve();
     }
   }
@@ -182,6 +184,11 @@ export class OutboxSender {
     if (lane.writer.isOpen) this.#rested.set(topic, { writer: lane.writer, epoch: lane.held.lease.epoch });
     // If it cannot be given back now, it lapses.
     await lane.held.release().catch(() => {});
+  }
+
+  #recover(topic: string): void {
+    this.#failures.delete(topic);
+    this.#slow.delete(topic);
   }
 
   async #fail(topic: string, thrown: unknown): Promise<void> {

@@ -43,6 +43,7 @@ export type Broker = {
 /** What kafkajs calls a cluster: the pool of connections behind its clients. */
 export type Cluster = {
   readonly brokerPool: {
+    readonly brokers: Readonly<Record<string, Broker>>;
     findConnectedBroker(): Promise<Broker>;
     findBroker(about: { readonly nodeId: string }): Promise<Broker>;
     refreshMetadata(topics: readonly string[]): Promise<void>;
@@ -88,6 +89,7 @@ function load(): Kafkajs {
   const { version } = require("kafkajs/package.json") as { readonly version: string };
   assert(version === required, `kafkajs is ${required}, not ${version}: its inside is used`);
   repairTimer(require("kafkajs/src/network/requestQueue") as RequestQueue);
+  repairConnect(require("kafkajs/src/network/connection") as Connection);
   const { Kafka, logLevel } = require("kafkajs") as Pick<Kafkajs, "Kafka" | "logLevel">;
   const { createErrorFromCode } = require("kafkajs/src/protocol/error") as {
     readonly createErrorFromCode: Kafkajs["errorOf"];
@@ -110,6 +112,19 @@ function repairTimer(queue: RequestQueue): void {
   );
   queue.prototype.scheduleCheckPendingRequests = function scheduleWhenPending(this: RequestQueue["prototype"]): void {
     if (this.pending.length > 0) original.call(this);
+  };
+}
+
+type Connection = { readonly prototype: { connect(): Promise<boolean> } };
+
+/** Two requests that find a connection closed would open two sockets, and forget one of them open. */
+function repairConnect(connection: Connection): void {
+  const original: (this: Connection["prototype"]) => Promise<boolean> = Reflect.get(connection.prototype, "connect");
+  const underWay = new WeakMap<object, Promise<boolean>>();
+  connection.prototype.connect = function connectOnce(this: Connection["prototype"]): Promise<boolean> {
+    const connecting = underWay.get(this) ?? original.call(this).finally(() => underWay.delete(this));
+    underWay.set(this, connecting);
+    return connecting;
   };
 }
 

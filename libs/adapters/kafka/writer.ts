@@ -104,8 +104,7 @@ export class FencedWriter {
       now: Date.now(),
     });
     try {
-      await this.#checkTopic();
-      await this.#right.check();
+      await Promise.all([this.#checkTopic(), this.#right.check()]);
       const from = (await this.#send(batches)) ?? this.#end ?? 0;
       this.#sequence = nextSequence(this.#sequence, records.length);
       this.#end = from + records.length;

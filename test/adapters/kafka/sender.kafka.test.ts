@@ -24,6 +24,12 @@ async function sentKeys({ log }: KafkaLogs): Promise<readonly string[]> {
   return keysOf(await readAll(log, name)).map((key) => key.split('"')[3] ?? "");
 }
 
+/** What an inbox would take: the first of each number. */
+async function takenKeys({ log }: KafkaLogs): Promise<readonly string[]> {
+  const firsts = new Map((await readAll(log, name)).toReversed().map((one) => [one.header("outbox"), one]));
+  return keysOf([...firsts.values()].toSorted((a, b) => a.offset - b.offset)).map((key) => key.split('"')[3] ?? "");
+}
+
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 40_000; !(await holds());) {
     if (Date.now() > deadline) throw new Error("it did not come about in 40 s");
@@ -92,7 +98,7 @@ if (brokers !== null) {
     t.same(await sentKeys(logs), ["1", "2"]);
   });
 
-  t.test("a sender that slept through its lease adds nothing after another took over", async (t) => {
+  t.test("a sender that slept through its lease adds nothing but repeats after another took over", async (t) => {
     const logs = await freshKafkaLogs(t, brokers);
     const { log, other, database } = logs;
     await log.createTopic(name);
@@ -104,8 +110,8 @@ if (brokers !== null) {
     await append(other, "2");
     // The sleeper wakes with its writer and its lease, as it believes.
     await Promise.all([append(log, "3"), append(log, "4"), append(other, "5")]);
-    const keys = await sentKeys(logs);
-    t.same([...keys].sort(), ["1", "2", "3", "4", "5"]);
+    const keys = await takenKeys(logs);
+    t.same(keys.toSorted(), ["1", "2", "3", "4", "5"]);
     t.same(keys.slice(0, 2), ["1", "2"]);
     t.same(await database.sql("outbox"), []);
   });
@@ -137,9 +143,8 @@ if (brokers !== null) {
     const again = await startBroker(own.settings);
     t.teardown(() => again.kill());
     await until(async () => (await logs.database.sql("outbox")).length === 0);
-    const keys = await sentKeys(logs);
     t.same(
-      [...new Set(keys)],
+      await takenKeys(logs),
       Array.from({ length: 21 }, (_, i) => String(i)),
     );
     t.equal(log.failures().size, 0);

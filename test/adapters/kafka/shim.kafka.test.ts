@@ -20,6 +20,15 @@ if (brokers !== null) {
     t.same(warnings, []);
   });
 
+  t.test("many first requests at once open no socket that is forgotten", async (t) => {
+    const sockets = (): number => process.getActiveResourcesInfo().filter((each) => each === "TCPSocketWrap").length;
+    const before = sockets();
+    const cluster = new KafkaCluster({ brokers: brokers.split(","), clientId: "rollcall-test" });
+    await Promise.all(Array.from({ length: 20 }, () => cluster.place("no-such-topic")));
+    t.equal(sockets() - before, 1);
+    await cluster.close();
+  });
+
   t.test("a closed cluster connects to nothing any more", async (t) => {
     const cluster = new KafkaCluster({ brokers: brokers.split(","), clientId: "rollcall-test" });
     await cluster.place("no-such-topic");
