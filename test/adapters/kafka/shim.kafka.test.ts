@@ -2,9 +2,11 @@
 
 import t from "tap";
 import { KafkaCluster } from "../../../libs/adapters/kafka/cluster.ts";
+import { fetchFrom } from "../../../libs/adapters/kafka/requests.ts";
 import { freePorts } from "../../../libs/stack/free-ports.ts";
-import { kafkaBrokers } from "../../support/kafka.ts";
 import { codeOf } from "../../contract/log-under-test.ts";
+import { kafkaBrokers } from "../../support/kafka.ts";
+import { freshKafkaLogs } from "./fresh-logs.ts";
 
 const brokers = await kafkaBrokers(t);
 
@@ -21,11 +23,14 @@ if (brokers !== null) {
   });
 
   t.test("many first requests at once open no socket that is forgotten", async (t) => {
+    const { log, prefix } = await freshKafkaLogs(t, brokers);
+    await log.createTopic("deliveries");
     const sockets = (): number => process.getActiveResourcesInfo().filter((each) => each === "TCPSocketWrap").length;
     const before = sockets();
     const cluster = new KafkaCluster({ brokers: brokers.split(","), clientId: "rollcall-test" });
-    await Promise.all(Array.from({ length: 20 }, () => cluster.place("no-such-topic")));
-    t.equal(sockets() - before, 1);
+    const fetch = fetchFrom(`${prefix}deliveries`, { offset: 0, maxBytes: 1_000, maxWaitMs: 1 });
+    await Promise.all(Array.from({ length: 20 }, () => cluster.toLeader(`${prefix}deliveries`, fetch)));
+    t.equal(sockets() - before, 2, "one for fetches and one for the rest");
     await cluster.close();
   });
 
