@@ -90,6 +90,6 @@ bench: install ## the figures that the README quotes
 	@node bench/main.ts
 	@node bench/login-to-roster.ts
 
-clean: ## remove what install and runs left; the next make starts fresh
+clean: ## remove what make fetched; the next one fetches it again. Data in .rollcall stays
 	@test ! -e .rollcall/stack/processes.json || bin/rollcall stack down
-	@rm -rf node_modules .tap .tools .rollcall
+	@rm -rf node_modules .tap .tools

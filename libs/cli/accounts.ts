@@ -7,8 +7,6 @@ import { AppError } from "../errors.ts";
 import { type ApiClient, pathOf, withApi } from "./api.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
 
-const wait = "?wait=10000";
-
 type LinkOptions = JsonOption & {
   readonly proof: string;
   readonly login?: string;
@@ -29,7 +27,7 @@ export function accountVerb(): Command {
     .option("--email <address>", "email address; without it that of an account stays")
     .action((id: string, options: JsonOption & { readonly product: string; readonly email?: string }) => {
       const { product, email } = options;
-      return onApi(options, (api) => api.ask("PUT", `${pathOf("accounts", id)}${wait}`, { product, email }));
+      return onApi(options, (api) => api.ask("PUT", pathOf("accounts", id), { product, email }));
     });
   linkVerb(account);
   const changes = {
@@ -39,8 +37,7 @@ export function accountVerb(): Command {
   };
   for (const [verb, says] of Object.entries(changes)) {
     described(account.command(`${verb} <account>`), { says, example: `rollcall account ${verb} reading-17` }).action(
-      (id: string, options: JsonOption) =>
-        onApi(options, (api) => api.ask("POST", `${pathOf("accounts", id, verb)}${wait}`)),
+      (id: string, options: JsonOption) => onApi(options, (api) => api.ask("POST", pathOf("accounts", id, verb))),
     );
   }
   described(account.command("show <account>"), {
@@ -63,7 +60,7 @@ function linkVerb(account: Command): void {
     .action(async (id: string, options: LinkOptions) => {
       const { proof } = options;
       const body = { ...loginOf(options), proof };
-      await onApi(options, (api) => api.ask("POST", `${pathOf("accounts", id, "link")}${wait}`, body));
+      await onApi(options, (api) => api.ask("POST", pathOf("accounts", id, "link"), body));
     });
 }
 

@@ -13,7 +13,13 @@ import { openSystem, settingsFromEnv, type System } from "./system.ts";
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
 
 /** A verb's answer: text for people, and the same for machines under `--json`. */
-export type Answer = { readonly text: string; readonly json: unknown; readonly exitCode?: number };
+export type Answer = {
+  readonly text: string;
+  readonly json: unknown;
+  readonly exitCode?: number;
+  /** What was done and may not be what was meant: told on stderr. `json` has them by itself. */
+  readonly warnings?: readonly string[];
+};
 
 export type JsonOption = { readonly json?: boolean };
 
@@ -28,6 +34,7 @@ const usageCodes: ReadonlySet<string> = new Set([
   "account.product",
   "account.unknown",
   "license.org",
+  "license.unknown",
   "license.validity",
   "login.district-unclear",
   "login.issuer-unknown",
@@ -40,7 +47,9 @@ const usageCodes: ReadonlySet<string> = new Set([
 ]);
 
 /** Prints an answer and sets the exit code of the process. */
-export async function answer(options: JsonOption, { text, json, exitCode = exitCodes.done }: Answer): Promise<void> {
+export async function answer(options: JsonOption, about: Answer): Promise<void> {
+  const { text, json, exitCode = exitCodes.done, warnings = [] } = about;
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
   await writeOut(options.json === true ? `${JSON.stringify(json)}\n` : endedByLineFeed(text));
   process.exitCode = exitCode;
 }

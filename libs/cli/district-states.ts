@@ -24,7 +24,7 @@ export type PilotTeacher = {
   readonly namedAt: string;
 };
 
-type StateFlags = JsonOption & { readonly by?: string };
+type StateFlags = JsonOption & { readonly by?: string; readonly sure?: boolean };
 type PilotFlags = StateFlags & { readonly teacher: readonly string[]; readonly remove?: boolean };
 
 /** What became of a step, as `--json` tells it. */
@@ -39,7 +39,10 @@ export function stateVerbs(): readonly Command[] {
   return [
     pilotVerb(),
     stepVerb("release", "released", "let every teacher of a district take part"),
-    stepVerb("leave", "leaving", "end a district: from now on nobody of it is registered"),
+    stepVerb("leave", "leaving", "end a district for good: from now on nobody of it is registered").option(
+      "--sure",
+      "needed: there is no way back",
+    ),
   ];
 }
 
@@ -64,8 +67,21 @@ function stepVerb(verb: "release" | "leave", to: DistrictState, says: string): C
   return described(new Command(verb).argument("<id>"), { says, example: `rollcall district ${verb} springfield` })
     .option("--by <who>", "who decides; without it the user of this terminal")
     .action(async (id: string, options: StateFlags) => {
-      await onDistrict(id, options, (tx, district, by) => takeStep(tx, district, { to, by }));
+      if (to === "leaving" && options.sure !== true) await refuseUnsure(id, options);
+      else await onDistrict(id, options, (tx, district, by) => takeStep(tx, district, { to, by }));
     });
+}
+
+/** What cannot be taken back is done only when it is asked for twice. */
+async function refuseUnsure(id: string, options: StateFlags): Promise<void> {
+  await withSystem(async (system) => {
+    const district = await districtOf(system.sql, await knownDistrict(system, id));
+    const state = district?.state ?? "leaving";
+    const reason =
+      `from then on nobody of ${id} is registered, what its teachers see is taken back, ` +
+      "and there is no way back; add --sure if that is meant";
+    await answer(options, answerOf({ district: id, outcome: "refused", reason, state }));
+  });
 }
 
 type Work = (tx: Knex.Transaction, district: District, by: string) => Promise<Taken>;

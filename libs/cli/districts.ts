@@ -14,6 +14,7 @@ import { AppError } from "../errors.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
 import { type PilotTeacher, pilotTeachers, stateVerbs } from "./district-states.ts";
+import { policyWarnings } from "./policy-warnings.ts";
 import type { System } from "./system.ts";
 
 type DistrictView = {
@@ -124,7 +125,9 @@ async function set(
         });
       await storePolicy(tx, known, { policy, at: system.clock.now() });
     });
-    await print(options, await view(system, district), `changed the policy of ${id}`);
+    const changed = await view(system, district);
+    const warnings = await policyWarnings(system.sql, changed);
+    await answer(options, { text: `changed the policy of ${id}`, json: { ...changed, warnings }, warnings });
   });
 }
 

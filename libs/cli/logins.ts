@@ -2,17 +2,16 @@
 
 import { randomUUID } from "node:crypto";
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
 import type { ListedLogin, LoginView } from "../../services/ops/login-views.ts";
+import { loginStates } from "../../services/ops/schemas.ts";
 import { districtOf } from "../adapters/postgres/districts.ts";
 import { AppError } from "../errors.ts";
 import { type ApiClient, pathOf, withApi } from "./api.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
 import type { System } from "./system.ts";
-
-const waitMs = 10_000;
 
 type Claims = {
   readonly sourcedId?: string;
@@ -44,14 +43,12 @@ export function loginVerb(): Command {
     says: "list the logins of a district, with the users they may be",
     example: "rollcall login list springfield --state review",
   })
-    .option("--state <state>", "only those in this state, such as review")
+    .addOption(new Option("--state <state>", "only those in this state").choices(loginStates))
     .action(list);
   described(login.command("school <id> <nces>"), {
     says: "choose the school of a login whose district's roster names none",
     example: "rollcall login school 5f0c33c4-5e8c-8a61-8d5e-2f1f3f8f2b6d 360000100001",
-  }).action((id: string, school: string, options: JsonOption) =>
-    onApi(options, (api) => change(api, { id, what: "school", body: { school } })),
-  );
+  }).action(chooseSchool);
   described(login.command("link <id> <users...>"), {
     says: "say that a login is these users of the roster, who are one person",
     example: "rollcall login link 5f0c33c4-5e8c-8a61-8d5e-2f1f3f8f2b6d teacher-12",
@@ -104,7 +101,7 @@ async function send(id: string, options: SendOptions): Promise<void> {
       role,
     };
     await withApi(system, async (api) => {
-      await print(options, await api.ask<LoginView>("POST", `/logins?wait=${waitMs}`, body));
+      await print(options, await api.ask<LoginView>("POST", "/logins", body));
     });
   });
 }
@@ -155,10 +152,22 @@ function listedText({ id, state, reason, since, candidates }: ListedLogin): stri
   return `${id}\t${state}\t${reason}\t${since}${users}`;
 }
 
+async function chooseSchool(id: string, school: string, options: JsonOption): Promise<void> {
+  await withSystem((system) =>
+    withApi(system, async (api) => {
+      const { state } = await api.ask<LoginView>("GET", pathOf("logins", id));
+      const view = await change(api, { id, what: "school", body: { school } });
+      const warnings =
+        state === "choose-school" ? [] : ["the school counts only while no organisation of the person is known"];
+      await answer(options, { text: loginText(view), json: { ...view, warnings }, warnings });
+    }),
+  );
+}
+
 type Change = { readonly id: string; readonly what: "school" | "link" | "unlink"; readonly body?: object };
 
 async function change(api: ApiClient, { id, what, body }: Change): Promise<LoginView> {
-  return api.ask<LoginView>("POST", `${pathOf("logins", id, what)}?wait=${waitMs}`, body);
+  return api.ask<LoginView>("POST", pathOf("logins", id, what), body);
 }
 
 async function onApi(options: JsonOption, work: (api: ApiClient) => Promise<LoginView>): Promise<void> {

@@ -11,6 +11,7 @@ import { explainVerb } from "./explain.ts";
 import { licenseVerb } from "./licenses.ts";
 import { loginVerb } from "./logins.ts";
 import { planVerbs } from "./plans.ts";
+import { recordsVerb } from "./records.ts";
 import { resumeVerb } from "./resume.ts";
 import { rosterVerbs } from "./rosters.ts";
 import { setVerbs } from "./sets.ts";
@@ -21,10 +22,13 @@ import { upVerb } from "./up.ts";
 
 endWhenOutputCloses();
 
-const program = new Command("rollcall")
-  .description("OneRoster deliveries in, exact roster changes out.")
-  .showHelpAfterError("(add --help for the arguments and an example)")
-  .exitOverride();
+/** Wrong usage is told and ends in the same way for every verb, also for one below another. */
+function strict(command: Command): Command {
+  for (const below of command.commands) strict(below);
+  return command.exitOverride().showHelpAfterError("(add --help for the arguments and an example)");
+}
+
+const program = strict(new Command("rollcall").description("OneRoster deliveries in, exact roster changes out."));
 for (const verb of [
   upVerb(),
   ...setVerbs(),
@@ -39,9 +43,10 @@ for (const verb of [
   explainVerb(),
   resumeVerb(),
   ...rosterVerbs(),
+  recordsVerb(),
   demoVerb(),
 ])
-  program.addCommand(verb.exitOverride().showHelpAfterError("(add --help for the arguments and an example)"));
+  program.addCommand(strict(verb));
 
 try {
   await program.parseAsync();

@@ -30,7 +30,9 @@ export type TeacherView = {
 
 function rosterVerb(): Command {
   return described(
-    new Command("roster").argument("<district>").argument("<teacher>", "sourcedId of a user, or the id of a person"),
+    new Command("roster")
+      .argument("<district>")
+      .argument("<teacher>", "sourcedId of a user, or the id of a person or login"),
     {
       says: "show what a teacher sees: classes with their students, course, school and terms",
       example: "rollcall roster springfield t0000007",
@@ -48,13 +50,15 @@ function rosterVerb(): Command {
 
 /**
  * What is published for a teacher, as it is now.
- * @param teacher sourcedId of a user, or the id of a person.
- * @throws AppError `person.unknown` when there never was such a user or person.
+ * @param teacher sourcedId of a user, or the id of a person or of a login.
+ * @throws AppError `person.unknown` when there never was such a user, person or login.
  */
 export async function teacherRoster(system: System, district: DistrictId, teacher: string): Promise<TeacherView> {
-  const named = await personNamed(system.sql, district, teacher);
-  if (named === null)
-    throw new AppError("person.unknown", { message: `nobody in ${district} has this sourcedId or person id` });
+  const named = (await personNamed(system.sql, district, teacher)) ?? (await personOfLogin(system, district, teacher));
+  if (named === undefined)
+    throw new AppError("person.unknown", {
+      message: `nobody in ${district} has this sourcedId, person id or login id`,
+    });
   const { person } = named;
   if (person === null) return { district, teacher, person, classes: [] };
   const published = new Set((await publishedOf(system.sql, district, [person])).map(({ classId }) => classId));
@@ -65,6 +69,14 @@ export async function teacherRoster(system: System, district: DistrictId, teache
   }
   classes.sort((a, b) => (a.title === b.title ? compareText(a.class, b.class) : compareText(a.title, b.title)));
   return { district, teacher, person, classes };
+}
+
+async function personOfLogin(
+  { sql }: System,
+  district: DistrictId,
+  login: string,
+): Promise<{ readonly person: string | null } | undefined> {
+  return sql("logins").where({ district }).andWhereRaw("cast(id as text) = ?", [login]).first("person");
 }
 
 function compareText(a: string, b: string): number {

@@ -8,9 +8,15 @@ export type Read = {
   number(value: unknown, path: string, fallback: number, most: number): number;
   text(value: unknown, path: string, fallback: string): string;
   oneOf<T extends string>(value: unknown, path: string, allowed: readonly [T, ...T[]]): T;
-  /** Texts in a list, or one text with commas between them. */
+  /** Texts in a list, or one text with commas between them; whole numbers are texts of digits, an empty text is no text. */
   texts(value: unknown, path: string): readonly string[];
 };
+
+/** A text that is not empty, without the blanks around it; null when it is none. Without quotes an id of digits is a number. */
+function digitsOf(value: unknown): string | null {
+  if (typeof value === "string" && value.trim() !== "") return value.trim();
+  return Number.isSafeInteger(value) && Number(value) >= 0 ? String(value) : null;
+}
 
 /** A reader that collects faults, each naming its field, and gives the fallback in their place. */
 export function reader(): Read {
@@ -53,10 +59,10 @@ export function reader(): Read {
       return found ?? fallback;
     },
     texts: (value, path) => {
-      if (value === undefined) return [];
+      if (value === undefined || value === "") return [];
       const list: readonly unknown[] =
-        typeof value === "string" ? value.split(",") : Array.isArray(value) ? value : [null];
-      const texts = list.flatMap((each) => (typeof each === "string" && each.trim() !== "" ? [each.trim()] : []));
+        typeof value === "string" ? value.split(",") : Array.isArray(value) ? value : [value];
+      const texts = list.flatMap((each) => digitsOf(each) ?? []);
       if (texts.length !== list.length) faults.push(`${path} must be a list of texts that are not empty`);
       return [...new Set(texts)];
     },

@@ -26,7 +26,7 @@ export const machineErrors = {
     message: "reading the configuration",
     status: 500,
     retryable: false,
-    remedy: "Correct every setting that the message names, then start again.",
+    remedy: "Correct every setting that the message names, then give the command again.",
   },
   "data.busy": {
     message: "opening the data folder",

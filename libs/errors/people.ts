@@ -36,6 +36,12 @@ export const peopleErrors = {
     remedy:
       "Name each by its whole NCES id, as text: 7 digits for a district, 12 for a school, leading zeros included.",
   },
+  "license.unknown": {
+    message: "looking up the license",
+    status: 404,
+    retryable: false,
+    remedy: "List the licenses with `rollcall license list`.",
+  },
   "license.validity": {
     message: "checking the days of a license",
     status: 422,

@@ -23,7 +23,7 @@ type Wait = { readonly wait?: string };
 type Params = { readonly account: string };
 
 const params = object({ account: text("Id of the account.") }, ["account"]);
-const querystring = object({ wait: waitQuery(0) });
+const querystring = object({ wait: waitQuery });
 const words = { type: "string" };
 const accountAnswer = answer({
   account: words,
@@ -135,6 +135,6 @@ function activeRoutes(app: FastifyInstance, context: OpsContext, guard: Guard): 
 }
 
 async function settled(context: OpsContext, query: Wait, view: AccountView): Promise<AccountView> {
-  await untilSettled(context, { topics: [controlTopics.accounts.name], waitMs: waitMsOf(query, 0) });
+  await untilSettled(context, { topics: [controlTopics.accounts.name], waitMs: waitMsOf(query) });
   return view;
 }

@@ -38,11 +38,11 @@ export async function knownAccount(context: OpsContext, asked: Asked): Promise<A
   return viewOf(known(record, asked));
 }
 
-function known(record: Account | null, { principal }: Asked): Account {
+function known(record: Account | null, { account, principal }: Asked): Account {
   // One that is linked to nobody is nobody's district's: it may concern a person of any.
   const district = record?.link?.district ?? null;
   const isKnown = district === null ? principal.districts === null : mayKnow(principal, district);
-  if (record === null || !isKnown) throw new AppError("account.unknown");
+  if (record === null || !isKnown) throw new AppError("account.unknown", { message: `there is no account ${account}` });
   return record;
 }
 
@@ -55,7 +55,9 @@ export async function putAccount(
   return change(context, account, (before) => {
     if (before === null) requireAllDistricts(asked.principal);
     if (before === null) return { account, product, email: email ?? null, link: null, active: false, at: 0 };
-    if (known(before, asked).product !== product) throw new AppError("account.product");
+    const { product: own } = known(before, asked);
+    if (own !== product)
+      throw new AppError("account.product", { message: `account ${account} is of ${own}, not of ${product}` });
     return email === undefined ? before : { ...before, email };
   });
 }
@@ -75,7 +77,10 @@ export async function linkAccount(
   const { district, issuer, subject } = asked.login;
   return change(context, asked.account, (before) => {
     const record = known(before, asked);
-    if (record.link !== null && loginId(record.link) !== loginId(asked.login)) throw new AppError("account.linked");
+    if (record.link !== null && loginId(record.link) !== loginId(asked.login))
+      throw new AppError("account.linked", {
+        message: `account ${asked.account} is linked to login ${loginId(record.link)} already`,
+      });
     const at = record.link?.at ?? context.clock.now();
     return { ...record, link: { district, issuer, subject, proof: asked.proof, at } };
   });

@@ -4,6 +4,7 @@ import type { FastifyError } from "fastify";
 
 import { databaseFailure } from "../../libs/adapters/postgres/database.ts";
 import { AppError } from "../../libs/errors.ts";
+import { patternFault } from "./schemas.ts";
 
 /** The error that the register knows for whatever was thrown. */
 export function failureOf(thrown: unknown): AppError {
@@ -26,10 +27,11 @@ function faultIn({ validation, validationContext, code }: FastifyError): string 
     return code === "FST_ERR_CTP_BODY_TOO_LARGE"
       ? "reading the body: it is larger than 64 KiB"
       : "reading the body: it is not JSON, or not sent as application/json";
-  const { additionalProperty: extra } = first.params;
+  const { additionalProperty: extra, allowedValues: allowed, pattern } = first.params;
   const place = `${validationContext ?? "request"}${first.instancePath}`;
   if (typeof extra === "string") return `${place} may not have a field ${JSON.stringify(extra.slice(0, 40))}`;
-  return `${place} ${first.message ?? "is not as it should be"}`;
+  if (Array.isArray(allowed)) return `${place} must be one of ${allowed.join(", ")}`;
+  return `${place} ${patternFault(pattern) ?? first.message ?? "is not as it should be"}`;
 }
 
 /** The one shape of an error, as `--json` of the command line has it too. */

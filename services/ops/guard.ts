@@ -26,8 +26,10 @@ export class Guard {
       const token = /^Bearer +(?<token>[\w.~+/=-]{1,512})$/iu.exec(request.headers.authorization ?? "")?.groups?.[
         "token"
       ];
-      const principal = token === undefined ? null : await this.#holderOf(token);
-      if (principal === null) throw new AppError("token.invalid");
+      if (token === undefined) throw new AppError("token.invalid", { message: "the request has no bearer token" });
+      const principal = await this.#holderOf(token);
+      if (principal === null)
+        throw new AppError("token.invalid", { message: "the token was not made here, or is revoked" });
       if (principal.role !== "operator" && !roles.includes(principal.role))
         throw new AppError("token.forbidden", { message: `a token with the role ${principal.role} may not do this` });
       this.#principals.set(request, principal);

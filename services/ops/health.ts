@@ -27,8 +27,12 @@ const health = answer({
 });
 
 export function healthRoutes(app: FastifyInstance, context: OpsContext): void {
+  const answers = {
+    200: { description: "The database answers; districts may have stopped.", ...health },
+    503: { description: "The database does not answer.", ...health },
+  };
   const schema = route({ summary: "Whether the system works", status: 200, answers: health });
-  app.get("/health", { schema: { ...schema, response: { 200: health, 503: health } } }, async (_request, reply) => {
+  app.get("/health", { schema: { ...schema, response: answers } }, async (_request, reply) => {
     const stopped = await stoppedWork(context);
     const about = { log: context.log.description, services: context.serviceNames };
     if (stopped === null)

@@ -2,7 +2,6 @@
 // It keeps true that an id of an organisation that lost a digit is refused, never completed by a guess (A090).
 
 import type { FastifyInstance } from "fastify";
-import type { Knex } from "knex";
 
 import { isDate } from "../../libs/domain/dates.ts";
 import { isShortNcesId, isWholeNcesId } from "../../libs/domain/nces.ts";
@@ -11,13 +10,9 @@ import type { License } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import type { OpsContext } from "./context.ts";
 import { type Guard, requireAllDistricts } from "./guard.ts";
+import { type LicenseState, listLicenses, listSeats, newestLicense } from "./license-states.ts";
 import { answer, list, object, route, text, waitQuery } from "./schemas.ts";
 import { untilSettled, waitMsOf } from "./settling.ts";
-
-export type LicenseView = Omit<License, "at"> & {
-  /** Seats that are taken. */
-  readonly taken: number;
-};
 
 type LicenseBody = {
   readonly product: string;
@@ -30,7 +25,7 @@ type Wait = { readonly wait?: string };
 type Params = { readonly license: string };
 
 const params = object({ license: text("Id of the license.") }, ["license"]);
-const querystring = object({ wait: waitQuery(0) });
+const querystring = object({ wait: waitQuery });
 const day = (description: string) => ({ type: ["string", "null"], maxLength: 20, description });
 const seatCount = { type: ["integer", "null"], minimum: 0, maximum: 1e9, description: "null: as many as come." };
 
@@ -60,15 +55,26 @@ const settledAnswer = {
   type: "boolean",
   description: "Whether it was waited for and everyone concerned was looked at.",
 };
+const putAnswer = answer({
+  ...shown,
+  replaced: { type: "boolean", description: "Whether there was a license of this id: ids are the same for all." },
+  lostOrgs: list({ type: "string" }, { description: "Organisations that it had before and has no longer." }),
+  settled: settledAnswer,
+});
 
 export function licenseRoutes(app: FastifyInstance, context: OpsContext, guard: Guard): void {
+  changeRoutes(app, context, guard);
+  showRoutes(app, context, guard);
+}
+
+function changeRoutes(app: FastifyInstance, context: OpsContext, guard: Guard): void {
   const onRequest = guard.allow("licensing");
   const about = { roles: ["licensing"] as const, status: 202, params, querystring };
   const put = route({
     ...about,
-    summary: "Put a license: its whole state",
+    summary: "Put a license: its whole state, in place of what has its id",
     body: licenseBody,
-    answers: answer({ ...shown, settled: settledAnswer }),
+    answers: putAnswer,
     errors: [422],
   });
   app.put<{ Params: Params; Body: LicenseBody; Querystring: Wait }>(
@@ -77,14 +83,17 @@ export function licenseRoutes(app: FastifyInstance, context: OpsContext, guard: 
     async (request, reply) => {
       requireAllDistricts(guard.principal(request));
       const license = licenseOf(request.params.license, request.body);
-      await append(context, license.license, { ...license, at: context.clock.now() });
-      return reply.code(202).send({ ...license, settled: await settled(context, request.query) });
+      const before = await append(context, license.license, { ...license, at: context.clock.now() });
+      const lostOrgs = (before?.orgs ?? []).filter((org) => !license.orgs.includes(org));
+      const done = { ...license, replaced: before !== null, lostOrgs };
+      return reply.code(202).send({ ...done, settled: await settled(context, request.query) });
     },
   );
   const remove = route({
     ...about,
     summary: "Take a license away",
     answers: answer({ license: { type: "string" }, settled: settledAnswer }),
+    errors: [404],
   });
   app.delete<{ Params: Params; Querystring: Wait }>(
     "/licenses/:license",
@@ -96,16 +105,48 @@ export function licenseRoutes(app: FastifyInstance, context: OpsContext, guard: 
       return reply.code(202).send({ license, settled: await settled(context, request.query) });
     },
   );
+}
+
+function showRoutes(app: FastifyInstance, context: OpsContext, guard: Guard): void {
   const all = route({
     summary: "All licenses, with the seats that are taken",
     roles: ["licensing"],
     status: 200,
     answers: answer({ licenses: list(answer({ ...shown, taken: { type: "integer" } })) }),
   });
-  app.get("/licenses", { onRequest, schema: all }, async (request) => {
+  app.get("/licenses", { onRequest: guard.allow("licensing"), schema: all }, async (request) => {
     requireAllDistricts(guard.principal(request));
     return { licenses: await listLicenses(context.sql) };
   });
+  const words = { type: "string" };
+  const seat = answer({
+    person: words,
+    district: words,
+    sourcedIds: list(words),
+    since: { type: "string", description: "ISO 8601, UTC." },
+  });
+  const seats = route({
+    summary: "Who holds seats of a license, in the order in which they came",
+    roles: [],
+    params,
+    status: 200,
+    answers: answer({ license: words, seats: list(seat) }),
+    errors: [404],
+  });
+  app.get<{ Params: Params }>(
+    "/licenses/:license/seats",
+    { onRequest: guard.allow(), schema: seats },
+    async (request) => {
+      requireAllDistricts(guard.principal(request));
+      const { license } = request.params;
+      if ((await newestLicense(context, context.sql, license)) === null) throw unknownLicense(license);
+      return { license, seats: await listSeats(context.sql, license) };
+    },
+  );
+}
+
+function unknownLicense(license: string): AppError {
+  return new AppError("license.unknown", { message: `there is no license ${license}` });
 }
 
 function licenseOf(license: string, body: LicenseBody): Omit<License, "at"> {
@@ -126,23 +167,22 @@ function licenseOf(license: string, body: LicenseBody): Omit<License, "at"> {
   return { license, product, orgs: [...new Set(orgs)], validFrom, validTo, seats };
 }
 
-async function append({ log, records }: OpsContext, license: string, record: License | null): Promise<void> {
-  const value = record === null ? null : records.encode("rollcall.control.License", record);
-  await log.transaction(async (tx) => {
+/**
+ * Appends a license, or that it is taken away; changes to one license take turns.
+ * @returns what it was before, null when there was none.
+ * @throws AppError `license.unknown` when one that is not there is to be taken away.
+ */
+async function append(context: OpsContext, license: string, record: License | null): Promise<LicenseState | null> {
+  const value = record === null ? null : context.records.encode("rollcall.control.License", record);
+  return context.log.transaction(async (tx) => {
+    await tx.sql.raw("select pg_advisory_xact_lock(hashtextextended(?, 0))", [controlKey("license", license)]);
+    const before = await newestLicense(context, tx.sql, license);
+    if (record === null && before === null) throw unknownLicense(license);
     tx.append(controlTopics.licenses.name, [{ key: controlKey(license), value }]);
-    await Promise.resolve();
+    return before;
   });
 }
 
 async function settled(context: OpsContext, query: Wait): Promise<boolean> {
-  return untilSettled(context, { topics: [controlTopics.licenses.name], waitMs: waitMsOf(query, 0) });
-}
-
-async function listLicenses(sql: Knex): Promise<readonly LicenseView[]> {
-  const { rows } = await sql.raw<{ readonly rows: readonly LicenseView[] }>(
-    `select id as license, product, orgs, to_char(valid_from, 'YYYY-MM-DD') as "validFrom",
-       to_char(valid_to, 'YYYY-MM-DD') as "validTo", seats, (select count(*) from seats s where s.license = l.id) as taken
-     from licenses l order by id`,
-  );
-  return rows;
+  return untilSettled(context, { topics: [controlTopics.licenses.name], waitMs: waitMsOf(query) });
 }

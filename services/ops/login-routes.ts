@@ -7,12 +7,10 @@ import type { OpsContext } from "./context.ts";
 import { type Guard, mayKnow } from "./guard.ts";
 import { chooseSchool, decideLink, knownLogin, type LoginBody, receiveLogin, untilLookedAt } from "./logins.ts";
 import { listedSchema, listLogins, loginSchema, pageSize } from "./login-views.ts";
-import { answer, claim, district, list, object, route, text, uuid, waitQuery } from "./schemas.ts";
+import { answer, claim, district, list, loginStates, object, route, text, uuid, waitQuery } from "./schemas.ts";
 import { waitMsOf } from "./settling.ts";
 
-const defaultWaitMs = 5000;
-
-const wait = waitQuery(defaultWaitMs);
+const wait = waitQuery;
 const params = object({ id: uuid }, ["id"]);
 type Wait = { readonly wait?: string };
 type Id = { readonly id: string };
@@ -61,7 +59,7 @@ function postLogin(app: FastifyInstance, context: OpsContext, guard: Guard): voi
     async (request, reply) => {
       const principal = guard.principal(request);
       const login = await receiveLogin(context, { body: request.body, principal });
-      await untilLookedAt(context, login, waitMsOf(request.query, defaultWaitMs));
+      await untilLookedAt(context, login, waitMsOf(request.query));
       return reply.code(202).send(await knownLogin(context, { id: loginId(login), principal }));
     },
   );
@@ -84,7 +82,7 @@ function getLogins(app: FastifyInstance, context: OpsContext, guard: Guard): voi
   const query = object(
     {
       district,
-      state: text("Only logins in this state."),
+      state: { type: "string", enum: [...loginStates], description: "Only logins in this state." },
       after: { ...uuid, description: "The last id of the page before." },
     },
     ["district"],
@@ -123,7 +121,7 @@ function postSchool(app: FastifyInstance, context: OpsContext, guard: Guard): vo
     { onRequest: guard.allow("gateway"), schema },
     async (request, reply) => {
       const about = { id: request.params.id, principal: guard.principal(request) };
-      const waitMs = waitMsOf(request.query, defaultWaitMs);
+      const waitMs = waitMsOf(request.query);
       await chooseSchool(context, { ...about, waitMs, school: request.body.school });
       return reply.code(202).send(await knownLogin(context, about));
     },
@@ -147,7 +145,7 @@ function postDecisions(app: FastifyInstance, context: OpsContext, guard: Guard):
     { onRequest: guard.allow(), schema: link },
     async (request, reply) => {
       const login = { id: request.params.id, principal: guard.principal(request) };
-      const waitMs = waitMsOf(request.query, defaultWaitMs);
+      const waitMs = waitMsOf(request.query);
       await decideLink(context, { ...login, waitMs, verdict: "link", users: request.body.users });
       return reply.code(202).send(await knownLogin(context, login));
     },
@@ -157,7 +155,7 @@ function postDecisions(app: FastifyInstance, context: OpsContext, guard: Guard):
     { onRequest: guard.allow(), schema: unlink },
     async (request, reply) => {
       const login = { id: request.params.id, principal: guard.principal(request) };
-      const waitMs = waitMsOf(request.query, defaultWaitMs);
+      const waitMs = waitMsOf(request.query);
       await decideLink(context, { ...login, waitMs, verdict: "undo", users: [] });
       return reply.code(202).send(await knownLogin(context, login));
     },

@@ -5,7 +5,7 @@ import type { Knex } from "knex";
 import { userNamed } from "../../libs/adapters/postgres/evidence.ts";
 import { isWholeNcesId } from "../../libs/domain/nces.ts";
 import { activeWithoutClasses, activeWords, type Reason, reasons } from "../../libs/domain/registration/reasons.ts";
-import { answer, list } from "./schemas.ts";
+import { answer, list, loginStates } from "./schemas.ts";
 
 export type ProductView = { readonly product: string; readonly status: string; readonly reason: string };
 export type School = { readonly identifier: string; readonly name: string };
@@ -34,7 +34,7 @@ export type ListedLogin = Pick<LoginView, "id" | "district" | "state" | "reason"
 };
 
 const words = { type: "string" };
-const stateWords = { type: "string", enum: ["unlinked", "waiting", "review", "choose-school", "inactive", "active"] };
+const stateWords = { type: "string", enum: [...loginStates] };
 const common = {
   id: words,
   district: words,

@@ -2,6 +2,7 @@
 // They keep true that a field that is not named is refused, and that no text holds what PostgreSQL or a log cannot:
 // control characters and halves of characters.
 
+import type { State } from "../../libs/domain/registration/reasons.ts";
 import type { Role } from "./tokens.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -18,9 +19,11 @@ export function claim(description: string): Schema {
   return { type: ["string", "null"], maxLength: 320, pattern: whole, description };
 }
 
+const uuidPattern = "^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+
 export const uuid: Schema = {
   type: "string",
-  pattern: "^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+  pattern: uuidPattern,
   description: "Id of a login.",
 };
 
@@ -29,6 +32,22 @@ export const district: Schema = {
   pattern: "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
   description: "Id of a district.",
 };
+
+/** What a text is that does not match a pattern, in words; null for a pattern that is not of these pieces. */
+export function patternFault(pattern: unknown): string | null {
+  switch (pattern) {
+    case uuidPattern:
+      return "must be the id of a login: a UUID as `rollcall login` prints it";
+    case district["pattern"]:
+      return "must be the id of a district";
+    case whole:
+      return "may not hold control characters or halves of characters";
+    case waitQuery["pattern"]:
+      return "must be a whole number of milliseconds";
+    default:
+      return null;
+  }
+}
 
 /** An object that holds these properties and no others. */
 export function object(properties: Readonly<Record<string, Schema>>, required: readonly string[] = []): Schema {
@@ -48,19 +67,34 @@ export function list(items: Schema, about: Schema = {}): Schema {
 }
 
 export const longestWaitMs = 20_000;
+export const defaultWaitMs = 5000;
 
 /** How long to wait until a change was looked at, in the query. */
-export function waitQuery(fallbackMs: number): Schema {
-  return {
-    type: "string",
-    pattern: "^[0-9]{1,5}$",
-    description: `Milliseconds to wait until the change was looked at, at most ${longestWaitMs}; ${fallbackMs} unless given.`,
-  };
-}
+export const waitQuery: Schema = {
+  type: "string",
+  pattern: "^[0-9]{1,5}$",
+  description:
+    `Milliseconds to wait until the change was looked at, at most ${longestWaitMs}; ${defaultWaitMs} unless given. ` +
+    "What is answered after that time is not lost.",
+};
+
+export const loginStates = [
+  "unlinked",
+  "waiting",
+  "review",
+  "choose-school",
+  "inactive",
+  "active",
+] as const satisfies readonly State[];
 
 const errorAnswer = answer({
   error: answer({ code: { type: "string" }, message: { type: "string" }, remedy: { type: "string" } }),
 });
+
+const answerWords: Readonly<Record<number, string>> = {
+  200: "As it is now.",
+  202: "Appended, and not lost. What is answered is how it stands when it was looked at, or when the wait was over.",
+};
 
 const errorWords: Readonly<Record<number, string>> = {
   400: "The request is not as described here.",
@@ -97,6 +131,6 @@ export function route(about: {
     ...(params === undefined ? {} : { params }),
     ...(querystring === undefined ? {} : { querystring }),
     ...(body === undefined ? {} : { body }),
-    response: { [status]: answers, ...Object.fromEntries(failures) },
+    response: { [status]: { description: answerWords[status] ?? "", ...answers }, ...Object.fromEntries(failures) },
   };
 }

@@ -60,8 +60,9 @@ async function buildApi(context: OpsContext, guard: Guard): Promise<FastifyInsta
     if (failure.status === 401) void reply.header("www-authenticate", "Bearer");
     return reply.code(failure.status).send(errorBody(failure));
   });
-  app.setNotFoundHandler(async (_request, reply) => {
-    const failure = new AppError("api.route");
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.replace(/[?#].*$/su, "").slice(0, 200);
+    const failure = new AppError("api.route", { message: `there is no ${request.method} ${path}` });
     return reply.code(failure.status).send(errorBody(failure));
   });
   app.addHook("preValidation", async ({ params, query, body }) => {
@@ -88,7 +89,7 @@ async function buildApi(context: OpsContext, guard: Guard): Promise<FastifyInsta
   const described = {
     summary: "This description",
     security: [],
-    response: { 200: { type: "object", additionalProperties: true } },
+    response: { 200: { description: "As it is now.", type: "object", additionalProperties: true } },
   };
   app.get("/openapi.json", { schema: described }, () => app.swagger());
   await app.ready();

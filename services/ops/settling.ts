@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { OpsContext } from "./context.ts";
-import { longestWaitMs } from "./schemas.ts";
+import { defaultWaitMs, longestWaitMs } from "./schemas.ts";
 
 const firstPauseMs = 15;
 const longestPauseMs = 200;
@@ -20,8 +20,8 @@ export async function waitUntil(isSo: () => Promise<boolean>, waitMs: number): P
 }
 
 /** The time to wait that a query asks for, milliseconds. */
-export function waitMsOf({ wait }: { readonly wait?: string }, fallbackMs: number): number {
-  return Math.min(longestWaitMs, wait === undefined ? fallbackMs : Number(wait));
+export function waitMsOf({ wait }: { readonly wait?: string }): number {
+  return Math.min(longestWaitMs, wait === undefined ? defaultWaitMs : Number(wait));
 }
 
 /** Waits until what is on these topics now is worked off, with all that it made due. @returns whether it is. */

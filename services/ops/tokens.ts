@@ -35,8 +35,16 @@ export function tokenHash(token: string): Buffer {
   return createHash("sha256").update(token).digest();
 }
 
-/** Makes a token. @returns its text, which cannot be had again. @throws AppError `token.exists`, `district.unknown`. */
+/**
+ * Makes a token. @returns its text, which cannot be had again.
+ * @throws AppError `usage` for a role that no district can bind, `token.exists`, `district.unknown`.
+ */
 export async function createToken(sql: Knex, { name, role, districts }: Principal): Promise<string> {
+  if (role === "licensing" && districts !== null)
+    throw new AppError("usage", {
+      message:
+        "a token for licensing is for all districts: a license concerns every district that has its organisations",
+    });
   const known: readonly string[] = await sql("districts")
     .whereIn("id", [...(districts ?? [])])
     .pluck("id");

@@ -59,7 +59,9 @@ void t.test("a district goes from setup over its pilot to its release, and each 
   t.match(await rollcall("release", "oak", "--by", "ben"), { code: 0, stdout: "oak is released\n" });
   t.match(await rollcall("pilot", "oak", "--teacher", "t-2"), { code: 3, stdout: /released does not become pilot/u });
   const left = await marks();
-  t.match(await rollcall("leave", "oak", "--by", "ben"), { code: 0, stdout: "oak is leaving\n" });
+  t.match(await rollcall("leave", "oak"), { code: 3, stdout: /refused: from then on nobody .* add --sure/u });
+  t.equal(await marks(), left, "and nothing happens");
+  t.match(await rollcall("leave", "oak", "--by", "ben", "--sure"), { code: 0, stdout: "oak is leaving\n" });
   t.ok((await marks()) > left, "a step marks the logins");
   t.strictSame(
     await sql("district_states").orderBy("number").select("from_state as from", "to_state as to", "changed_by as by"),

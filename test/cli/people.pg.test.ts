@@ -65,6 +65,17 @@ void t.test("A087: deliver, sign in, put a license, and the same login is active
   t.match(after, { state: "active", reason: "open", products: [{ product: "reading", status: "granted" }] });
   t.match(await json(`roster springfield ${id}`), { classes: [{ students: [{ sourcedId: /./u }] }] });
   t.match(await json("license list"), [{ license: "l1", taken: 1 }]);
+  t.match(await json("license seats l1"), [{ sourcedIds: [id], district: "springfield" }]);
+  t.match(await json(`roster springfield ${String(after["id"])}`), { classes: [{ students: [{}] }] }, "by login id");
+  const school = await run(`login school ${String(after["id"])} ${nces}00001`);
+  t.match([school.code, school.stderr], [2, /no such school/u]);
+  const lines = (await run("records registrations.springfield --json")).stdout.trim().split("\n");
+  const last: unknown = JSON.parse(lines.at(-1) ?? "");
+  t.match(last, { key: [/^[0-9a-f-]{36}$/u, "reading"], name: /Registration$/u, value: { status: "granted" } });
+  t.equal((await run(`records registrations.springfield --from ${lines.length}`)).stdout, "", "from an offset on");
+  const again = await run("license put l1 --product reading --org 9999999 --seats 1");
+  t.match(again.stdout, new RegExp(`, 1 seat\\n {2}it replaces .*no longer for ${nces}\\n`, "u"));
+  await json(`license put l1 --product reading --org ${nces}`);
   await json("license remove l1");
   t.match(await json(`login show ${String(after["id"])}`), { state: "inactive", reason: "license.none" });
 });
@@ -95,6 +106,10 @@ void t.test("what is wrong ends with 2 and says what to do", async (t) => {
   const cases: readonly (readonly [string, string])[] = [
     [`login show ${nobody}`, "login.unknown"],
     ["login show 1", "request.invalid"],
+    ["license remove nope", "license.unknown"],
+    ["license seats nope", "license.unknown"],
+    ["token create l --role licensing --district springfield", "usage"],
+    ["records nowhere", "usage"],
     ["login nowhere --subject 1", "district.unknown"],
     ["login springfield --subject 1 --issuer other", "login.issuer-unknown"],
     ["login springfield --subject 1 --user-id ldap", "usage"],
@@ -112,6 +127,28 @@ void t.test("what is wrong ends with 2 and says what to do", async (t) => {
     t.equal(ended.code, 2, line);
     t.match(JSON.parse(ended.stdout), { error: { code, message: /./u, remedy: /./u } }, line);
   }
+});
+
+void t.test("wrong usage of a verb below a verb ends with 2 and says where help is", async (t) => {
+  const lines = ["license put l1 --product p", "token create t", "login springfield", "account link a1"];
+  for (const line of [...lines, "login list springfield --state nope", "district pilot springfield", "records"]) {
+    const { code, stderr } = await finish([launcher, ...line.split(" ")], { cwd: t.testdir({}) });
+    t.match([code, stderr], [2, /^error: [^]*\(add --help for the arguments and an example\)/u], line);
+  }
+});
+
+void t.test("a setting that is most likely not meant is set, with a warning", async (t) => {
+  const { run, json } = await delivered(t);
+  await json("district add shelbyville");
+  const shared = await run("district set shelbyville signOn.issuers=idp");
+  t.match([shared.code, shared.stdout], [0, "changed the policy of shelbyville\n"]);
+  t.match(shared.stderr, /^warning: signOn\.issuers: idp is a sign-on of springfield too/u);
+  t.match(await json("district set springfield orgScope=nowhere"), {
+    policy: { orgScope: ["nowhere"] },
+    warnings: [/orgScope: .*no organisation nowhere/u, /shelbyville too/u],
+  });
+  const cleared = await json("district set springfield orgScope= signOn.issuers=own ncesDistrictIds=1612340");
+  t.match(cleared, { policy: { orgScope: { length: 0 }, ncesDistrictIds: ["1612340"] }, warnings: { length: 0 } });
 });
 
 void t.test("rollcall up serves the API to this user's commands and to whoever has a token", async (t) => {

@@ -34,12 +34,24 @@ void t.test("help lists the verbs, and the help of each shows what it takes and 
   const { code, stdout } = await rollcall("--help");
   t.equal(code, 0);
   const verbs = [...stdout.matchAll(/^ {2}(?<verb>[a-z]+) (?:\[|<| )/gmu)].map((match) => match.groups?.["verb"] ?? "");
-  for (const verb of ["up", "validate", "deliver", "plan", "approve", "reject", "changes", "report", "sample", "demo"])
+  for (const verb of [
+    "up",
+    "validate",
+    "deliver",
+    "plan",
+    "approve",
+    "reject",
+    "changes",
+    "records",
+    "report",
+    "sample",
+    "demo",
+  ])
     t.ok(verbs.includes(verb), verb);
   const groups: Readonly<Record<string, readonly string[]>> = {
     district: ["add", "list", "show", "set", "pilot", "release", "leave"],
     login: ["send", "show", "list", "school", "link", "unlink"],
-    license: ["put", "list", "remove"],
+    license: ["put", "list", "seats", "remove"],
     account: ["create", "link", "unlink", "activate", "deactivate", "show"],
     token: ["create", "list", "revoke"],
     topics: ["apply"],

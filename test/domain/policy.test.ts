@@ -13,6 +13,17 @@ void t.test("what is left out has its default", (t) => {
   t.end();
 });
 
+void t.test("an id of digits that came as a number is a text, and an empty text empties a list", (t) => {
+  const policyOf = (value: unknown): unknown => parsePolicy(value);
+  t.match(policyOf({ ncesDistrictIds: 1612340 }), { policy: { ncesDistrictIds: ["1612340"] } });
+  t.match(policyOf({ ncesDistrictIds: [1612340] }), { policy: { ncesDistrictIds: ["1612340"] } });
+  t.strictSame(policyOf({ orgScope: "" }), { outcome: "policy", policy: defaultPolicy });
+  t.match(policyOf({ ncesDistrictIds: 612340 }), { faults: [/not 612340; a leading zero/u] });
+  for (const value of [1.5, -1, true, null, {}, [""], ","])
+    t.match(policyOf({ orgScope: value }), { faults: [/orgScope/u] });
+  t.end();
+});
+
 void t.test("lists are lists or texts with commas, and domains are kept in lower case", (t) => {
   const parsed = parsePolicy({
     signOn: { issuers: ["https://id.oak.example"], userIdTypes: "LDAP, SIS" },
@@ -42,7 +53,7 @@ void t.test("lists are lists or texts with commas, and domains are kept in lower
 
 void t.test("what a policy says of people and days is refused where it cannot be meant", (t) => {
   const cases: readonly (readonly [object, RegExp])[] = [
-    [{ signOn: { issuers: [1] } }, /signOn\.issuers/u],
+    [{ signOn: { issuers: [1.5] } }, /signOn\.issuers/u],
     [{ signOn: { issuer: "https://id.oak.example" } }, /issuer/u],
     [{ emailDomains: ["ann@oak.example"] }, /emailDomains/u],
     [{ emailDomains: ["oak"] }, /emailDomains/u],

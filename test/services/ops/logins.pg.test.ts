@@ -4,7 +4,7 @@
 import t from "tap";
 
 import { loginId } from "../../../libs/adapters/postgres/people.ts";
-import { activeWords, reasons } from "../../../libs/domain/registration/reasons.ts";
+import { activeWithoutClasses, activeWords, reasons } from "../../../libs/domain/registration/reasons.ts";
 import { freshApi, issuer, type TestApi } from "../../support/api.ts";
 import { topicRecords } from "../../support/pipeline.ts";
 import { addDistrict } from "../../support/system.ts";
@@ -20,7 +20,7 @@ const refused = (code: string, message: RegExp = /./u): object => ({ error: { co
 /** The state of a login as registration would write it. */
 async function judged({ system }: TestApi, state: string, reason: string, more: object = {}): Promise<void> {
   const times = { first_at: new Date(at), last_at: new Date(at), since: new Date(at) };
-  const row = { id, ...name, event_id: "e1", ...times, claims: "{}", state, reason, ...more };
+  const row = { id, ...name, event_id: "e1", ...times, claims: "{}", claims_at: "{}", state, reason, ...more };
   await system.sql("logins").insert(row).onConflict("id").merge();
 }
 
@@ -53,6 +53,7 @@ void t.test("a login is appended whole, keyed by who signed in, and told at once
   const view = {
     id,
     district: "springfield",
+    person: null,
     state,
     reason: "login.received",
     since,
@@ -130,9 +131,13 @@ void t.test(
       teacher,
       administrator,
     };
-    t.strictSame(body, { ...told, products });
+    t.strictSame(body, { ...told, person: person?.id, products });
     await judged(api, "active", "open");
-    t.match((await api.ask(`GET /logins/${id}`)).body, { state: "active", reason: "open", ...activeWords });
+    const open = { state: "active", reason: "open" };
+    t.match((await api.ask(`GET /logins/${id}`)).body, { ...open, ...activeWithoutClasses });
+    const shown = { district: "springfield", class_id: "c1", hash: Buffer.from("h"), published_at: new Date(at) };
+    await api.system.sql("teacher_rosters").insert({ ...shown, person: person?.id });
+    t.match((await api.ask(`GET /logins/${id}`)).body, { ...open, ...activeWords });
     const own = await api.tokenOf("product", ["springfield"]);
     const other = await api.tokenOf("product", ["shelbyville"]);
     t.equal((await api.ask(`GET /logins/${id}`, undefined, { token: own })).status, 200);

@@ -20,14 +20,19 @@ const routes: readonly (readonly [string, unknown, readonly string[]])[] = [
   [`POST /logins/${id}/school?wait=0`, { school: "360000100001" }, ["gateway"]],
   [`POST /logins/${id}/link?wait=0`, { users: ["u1"] }, []],
   [`POST /logins/${id}/unlink?wait=0`, undefined, []],
-  ["PUT /licenses/l1", { product: "reading", orgs: ["3600001"] }, ["licensing"]],
-  ["DELETE /licenses/l1", undefined, ["licensing"]],
+  ["PUT /licenses/l1?wait=0", { product: "reading", orgs: ["3600001"] }, ["licensing"]],
+  ["GET /licenses/l1/seats", undefined, []],
+  ["DELETE /licenses/l1?wait=0", undefined, ["licensing"]],
   ["GET /licenses", undefined, ["licensing"]],
-  ["PUT /accounts/a1", { product: "reading" }, ["accounts"]],
-  ["POST /accounts/a1/link", { district: "springfield", issuer, subject: "s1", proof: "access-code" }, ["accounts"]],
-  ["POST /accounts/a1/unlink", undefined, []],
-  ["POST /accounts/a1/activate", undefined, ["accounts"]],
-  ["POST /accounts/a1/deactivate", undefined, ["accounts"]],
+  ["PUT /accounts/a1?wait=0", { product: "reading" }, ["accounts"]],
+  [
+    "POST /accounts/a1/link?wait=0",
+    { district: "springfield", issuer, subject: "s1", proof: "access-code" },
+    ["accounts"],
+  ],
+  ["POST /accounts/a1/unlink?wait=0", undefined, []],
+  ["POST /accounts/a1/activate?wait=0", undefined, ["accounts"]],
+  ["POST /accounts/a1/deactivate?wait=0", undefined, ["accounts"]],
   ["GET /accounts/a1", undefined, ["accounts"]],
 ];
 
@@ -84,6 +89,7 @@ void t.test("the served description names every route, with who may use it", asy
     return `${path}: Roles: ${[...allowed, "operator"].join(", ")}.`;
   });
   t.strictSame(new Set(described), new Set([...asked, "GET /health: ", "GET /openapi.json: "]));
+  t.notMatch(JSON.stringify(paths), "Default Response", "every answer says what it means");
 });
 
 void t.test(
@@ -101,14 +107,16 @@ void t.test(
       ],
       ["POST /logins", { ...login, subject: 7 }, /body\/subject must be string/u],
       ["POST /logins", { ...login, subject: "" }, /body\/subject must NOT have fewer than 1 characters/u],
-      ["POST /logins", { ...login, username: "a\u0000b" }, /body\/username must match pattern/u],
-      ["POST /logins", { ...login, subject: "a\ud800" }, /body\/subject must match pattern/u],
+      ["POST /logins", { ...login, username: "a\u0000b" }, /holds the character U\+0000/u],
+      ["POST /logins", { ...login, username: "a\u0001b" }, /body\/username may not hold control characters/u],
+      ["POST /logins", { ...login, subject: "a\ud800" }, /body\/subject may not hold control/u],
       ["POST /logins", { ...login, at: "yesterday" }, /body\/at must be epoch/u],
       ["POST /logins", { ...login, at: Date.UTC(2031, 0) }, /body\/at lies in the future/u],
-      ["POST /logins?wait=long", login, /querystring\/wait must match/u],
+      ["POST /logins?wait=long", login, /querystring\/wait must be a whole number of milliseconds/u],
       ["POST /logins", "{", /not JSON/u],
       ["POST /logins", JSON.stringify({ ...login, username: "x".repeat(70_000) }), /larger than 64 KiB/u],
-      ["GET /logins/1", undefined, /params\/id must match/u],
+      ["GET /logins/1", undefined, /params\/id must be the id of a login: a UUID/u],
+      ["GET /logins?district=springfield&state=nope", undefined, /querystring\/state must be one of unlinked, /u],
       ["PUT /licenses/l1", { product: "reading", orgs: [3600001] }, /body\/orgs\/0 must be string/u],
       ["PUT /licenses/l1", { product: "reading", orgs: ["3600001"], seats: "4" }, /body\/seats must be integer/u],
       ["POST /accounts/a1/link", { login: id, proof: "hearsay" }, /body/u],
@@ -121,7 +129,8 @@ void t.test(
         `${line}: ${says.source}`,
       );
     }
-    t.match(await api.ask("GET /nowhere"), { status: 404, body: { error: { code: "api.route" } } });
+    const route = { code: "api.route", message: "there is no GET /nowhere" };
+    t.match(await api.ask("GET /nowhere?a=b"), { status: 404, body: { error: route } });
     for (const topic of ["sso.logins", "licenses", "accounts"])
       t.equal((await api.system.log.extent(topic))?.end, 0, topic);
   },
