@@ -40,6 +40,7 @@ const usageCodes: ReadonlySet<string> = new Set([
   "login.issuer-unknown",
   "login.school",
   "login.unknown",
+  "login.unlinked",
   "login.user-unknown",
   "request.invalid",
   "token.exists",

@@ -202,13 +202,20 @@ void t.test("A110: a person's decision names users of the roster and who decided
   t.equal((await link([])).status, 400);
   t.match(await link(["u1"]), { status: 202, body: { state: "review" } });
   const token = await api.tokenOf("operator");
-  t.equal((await api.ask(`POST /logins/${id}/unlink?wait=0`, undefined, { token })).status, 202);
+  const unlink = (): ReturnType<TestApi["ask"]> => api.ask(`POST /logins/${id}/unlink?wait=0`, undefined, { token });
+  t.match(await unlink(), { status: 409, body: refused("login.unlinked", /is linked to nobody/u) });
+  const [person]: readonly { readonly id: string }[] = await api.system
+    .sql("persons")
+    .insert({ district: "springfield" })
+    .returning("id");
+  await judged(api, "active", "open", { person: person?.id });
+  t.equal((await unlink()).status, 202);
   const records = await topicRecords(api.system, "sso.logins");
   t.match(
     records.map(({ value }) => value),
     [
       { ...name, verdict: "link", users: ["u1"], by: "operator on this machine" },
-      { ...name, verdict: "undo", users: [], by: "operator-all" },
+      { ...name, verdict: "undo", users: [], person: person?.id, by: "operator-all" },
     ],
   );
 });
