@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 
+import { databaseFailure } from "../../libs/adapters/postgres/database.ts";
 import { checkLedger } from "../../libs/cli/ledger.ts";
 import { outcomeOf } from "../../libs/cli/outcome.ts";
 import { openSystem, settingsFromEnv, type System } from "../../libs/cli/system.ts";
@@ -53,8 +54,8 @@ async function onStack<T>(dataDir: string, work: (system: System) => Promise<T>)
       system = await openSystem(settingsFromEnv({ ROLLCALL_DATA: dataDir }), logger);
       return await work(system);
     } catch (error) {
-      const mayPass = isAppError(error) ? error.retryable : /ECONN|terminat|ended|closed/iu.test(String(error));
-      if (!mayPass || Date.now() > deadline) throw error;
+      const failure = databaseFailure(error);
+      if (!isAppError(failure) || !failure.retryable || Date.now() > deadline) throw failure;
     } finally {
       await system?.close().catch(() => {});
     }
