@@ -89,7 +89,7 @@ class BrokerLog implements KafkaLog {
     this.#sender = new OutboxSender({
       sql: this.#sql,
       listener: this.#listener,
-      open: (topic, lease) => this.#session(topic, lease),
+      open: async (topic, lease) => (await this.#session(topic, lease, this.#sql)).writer,
     });
   }
 
@@ -150,32 +150,39 @@ class BrokerLog implements KafkaLog {
   }
 
   async openWriter(topic: string, lease: Lease): Promise<TopicWriter> {
-    const right = new LeaseRight(this.#sql, lease);
     const opened = await this.#transact(async (turn) => {
       await turn.raw("select pg_advisory_xact_lock(?, hashtext(?))", [openingLock, topic]);
-      const writer = await this.#session(topic, lease);
+      const { writer, right } = await this.#session(topic, lease, turn);
       const { generation } = writer;
       const value = this.#codec
         .encoder("rollcall.log.Writer")
         .encode({ generation, epoch: lease.epoch, at: Date.now() });
-      // Once this record is acknowledged no earlier writer gets in; if the lease went meanwhile, neither do we.
       const { from } = await writer.append([{ key: writerKey, value, headers: { generation } }]);
+      // That record is acknowledged, so no earlier writer gets in; if the lease went meanwhile, neither do we.
+      await right.ask(turn);
       return { writer, barrier: from };
     });
-    await right.check();
     const { writer, barrier } = opened;
     return { generation: writer.generation, barrier, append: (records) => writer.append(records) };
   }
 
-  /** A writer in a new session, by a lease that is held. */
-  async #session(topic: string, lease: Lease): Promise<FencedWriter> {
+  /**
+   * A writer in a new session, by a lease that is held.
+   * @param sql a connection that the caller has: openings that each held one and waited for another would wait for ever.
+   */
+  async #session(
+    topic: string,
+    lease: Lease,
+    sql: Knex,
+  ): Promise<{ readonly writer: FencedWriter; readonly right: LeaseRight }> {
     const name = this.#topics.nameOf(topic);
     const right = new LeaseRight(this.#sql, lease);
-    await right.check();
+    await right.ask(sql);
     const place = await this.#cluster.place(name);
     if (place === null) throw new AppError("log.unknown-topic", { details: { topic } });
     const session = await this.#cluster.initProducer(name, name);
-    return new FencedWriter({ cluster: this.#cluster, place: { topic, name, generation: place.id }, session, right });
+    const at = { topic, name, generation: place.id };
+    return { writer: new FencedWriter({ cluster: this.#cluster, place: at, session, right }), right };
   }
 
   async waitForAppend(topics: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void> {

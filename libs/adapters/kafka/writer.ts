@@ -207,12 +207,16 @@ export class LeaseRight {
     this.#until = -Infinity;
   }
 
-  /** @throws AppError `log.writer-fenced` when the lease is over or another's. */
-  async check(options: { readonly anew?: boolean } = {}): Promise<void> {
+  /** Asks only when the time that is known is over. @throws AppError `log.writer-fenced` when the lease is lost. */
+  async check(): Promise<void> {
+    if (performance.now() >= this.#until) await this.ask(this.#sql);
+  }
+
+  /** Asks over a connection that is at hand. @throws AppError `log.writer-fenced` when the lease is lost. */
+  async ask(sql: Knex): Promise<void> {
     const askedAt = performance.now();
-    if (options.anew !== true && askedAt < this.#until) return;
     const { name, holder, epoch } = this.#lease;
-    const { rows } = await this.#sql.raw<{ readonly rows: readonly { readonly left: number }[] }>(
+    const { rows } = await sql.raw<{ readonly rows: readonly { readonly left: number }[] }>(
       `select (extract(epoch from expires_at - clock_timestamp()) * 1000)::bigint as left from leases
        where name = ? and holder = ? and epoch = ? and expires_at > clock_timestamp()`,
       [name, holder, epoch],

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
 import t from "tap";
+import { takeLease } from "../../../libs/adapters/postgres/leases.ts";
 import { startBroker } from "../../../libs/stack/broker.ts";
 import { codeOf, keysOf, lapse, leaseOf, numbered, readAll, record, topic } from "../../contract/log-under-test.ts";
 import { kafkaBrokers, ownBroker } from "../../support/kafka.ts";
@@ -52,6 +53,19 @@ if (brokers !== null) {
     t.equal(await codeOf(writer.append([record("1"), huge])), "log.record-too-large");
     t.equal(await codeOf(log.transaction(async (tx) => tx.append(topic, [huge]))), "log.record-too-large");
     t.same(await writer.append([record("2")]), { from: 1, to: 2 }, "the writer goes on");
+  });
+
+  t.test("as many writers as there are connections are opened at once without waiting for each other", async (t) => {
+    const { log, database } = await freshKafkaLogs(t, brokers);
+    const names = Array.from({ length: 12 }, (_, i) => `roster.district-${i}`);
+    await Promise.all(names.map((each) => log.createTopic(each)));
+    const start = performance.now();
+    const writers = names.map(async (each) => {
+      const lease = await takeLease(database.sql, { name: each, holder: each, ttlMs: 60_000 });
+      return lease === null ? null : log.openWriter(each, lease);
+    });
+    t.ok((await Promise.all(writers)).every((writer) => writer?.barrier === 0));
+    t.ok(performance.now() - start < 10_000);
   });
 
   t.test("many batches are in flight at once and stand in order, without a gap", async (t) => {
