@@ -80,11 +80,21 @@ export class OutboxSender {
         await sleep(pause, undefined, { signal: sent.signal }).catch(() => {});
         if (sent.signal.aborted || this.#stop.signal.aborted) return;
         // Who has the lease elsewhere sends it there.
-        if (await isSent(this.#sql, topic, seq)) return;
+        if (await this.#isSentElsewhere(topic, seq)) return;
         if (performance.now() >= deadline) return void this.#slow.add(topic);
       }
     } finally {
       this.#waiters.delete(waiter);
+    }
+  }
+
+  /** What is committed stays so when the database cannot be asked: then nobody waits. */
+  async #isSentElsewhere(topic: string, seq: number): Promise<boolean> {
+    try {
+      return await isSent(this.#sql, topic, seq);
+    } catch (thrown) {
+      if (isAppError(databaseFailure(thrown))) return true;
+      throw thrown;
     }
   }
 
