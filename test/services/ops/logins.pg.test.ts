@@ -227,7 +227,9 @@ void t.test("an operator sees which logins wait for a decision, and the users th
     .insert({ district: "springfield" })
     .returning("id");
   for (const sourced_id of ["u3", "u1"])
-    await api.system.sql("person_users").insert({ district: "springfield", sourced_id, person: person?.id, own: person?.id });
+    await api.system
+      .sql("person_users")
+      .insert({ district: "springfield", sourced_id, person: person?.id, own: person?.id });
   const evidence = JSON.stringify({ candidates: [person?.id, "user:u2"] });
   await judged(api, "review", "match.several", { evidence, claims: JSON.stringify({ email: "canary@x" }) });
   const found = { id, district: "springfield", state: "review", reason: "match.several", since: login.at };
