@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 
 import type { Knex } from "knex";
 
-import type { DeliveryId } from "./domain/ids.ts";
+import type { DeliveryId, DistrictId } from "./domain/ids.ts";
 
 /** A record to be written. A null value is a tombstone. Header values are short: ids and places, never a person's data. */
 export type NewRecord = {
@@ -130,4 +130,14 @@ export interface Landing {
   putDocument(delivery: DeliveryId, name: string, text: string): Promise<void>;
   /** @returns null when there is no such document. */
   document(delivery: DeliveryId, name: string): Promise<string | null>;
+  /** Whether there is content with this hash. */
+  has(sha256: string): Promise<boolean>;
+  /** The hashes of everything that is there, in parts. */
+  contents(): AsyncIterable<readonly string[]>;
+  /** Deletes content. Twice changes nothing. @throws AppError `landing.io`. */
+  deleteContent(sha256: string): Promise<void>;
+  /** Deletes the documents of all deliveries of a district. Twice changes nothing. @throws AppError `landing.io`. */
+  deleteDocuments(district: DistrictId): Promise<void>;
+  /** Deletes what was being stored longer ago than the age and never came to its end. @throws AppError `landing.io`. */
+  deleteUnfinished(ageMs: number): Promise<void>;
 }

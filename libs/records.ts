@@ -90,6 +90,8 @@ export type Changeset = {
   readonly counts: readonly Count[];
   readonly hash: string;
   readonly at: number;
+  /** The district has left: this is its last record, and there is no delivery, plan or change in it. */
+  readonly left: boolean;
 };
 
 /** The marker that ends a changeset on roster.<district>. */

@@ -70,7 +70,7 @@ export const controlTopics = {
     name: "changesets",
     key: "district",
     records: ["rollcall.control.Changeset"],
-    holds: "one published changeset",
+    holds: "one published changeset; at last, that the district has left",
     kept: days(90),
     writers: ["diff"],
     readers: ["rosters", "ops", "ingest-sftp", "ingest-api"],
@@ -169,6 +169,11 @@ export function districtTopic(kind: keyof typeof districtTopics, district: Distr
 /** The key of a control record: its parts as a JSON array, so that no delimiter can be part of an id. */
 export function controlKey(...parts: readonly string[]): string {
   return JSON.stringify(parts);
+}
+
+/** Whether the first part of the topic's keys is a district. */
+export function isKeyedByDistrict(topic: string): boolean {
+  return Object.values(controlTopics).some(({ name, key }) => name === topic && /^district\b/u.test(key));
 }
 
 /** Every topic description, in the order of the pipeline. */

@@ -84,6 +84,7 @@ const samples: Records = {
     counts,
     hash,
     at: 16,
+    left: true,
   },
   "rollcall.control.Notice": {
     district: "oak",

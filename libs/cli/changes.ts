@@ -1,5 +1,6 @@
 // `rollcall changes`: what the changesets of a district changed, read off its roster topic.
 
+import { stoneOf } from "../adapters/postgres/stones.ts";
 import type { System } from "./system.ts";
 import { parseDistrictId, parseEntityKey, typeOfKey } from "../domain/ids.ts";
 import type { DistrictId } from "../domain/ids.ts";
@@ -67,8 +68,10 @@ export async function knownDistrict(system: System, text: string): Promise<Distr
       message: "a district id is 1 to 63 of a-z, 0-9 and -, and begins and ends with a letter or digit",
     });
   const row: unknown = await system.sql("districts").where({ id: district }).first("id");
-  if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
-  return district;
+  if (row !== undefined) return district;
+  const stone = await stoneOf(system.sql, district);
+  const why = stone === null ? `there is no district ${district}` : `district ${district} left on ${stone.leftOn}`;
+  throw new AppError("district.unknown", { message: why });
 }
 
 /** A change in one line: changeset, op, type, sourcedId, why, and where it stood in the delivery. */

@@ -7,6 +7,7 @@ import type { Knex } from "knex";
 
 import { type District, districtOf, storePolicy } from "../adapters/postgres/districts.ts";
 import { factChanged } from "../adapters/postgres/people.ts";
+import { allStones, stoneOf } from "../adapters/postgres/stones.ts";
 import { lacksSignOn } from "../domain/district.ts";
 import { parseDistrictId } from "../domain/ids.ts";
 import { parsePolicy, type Policy } from "../domain/policy.ts";
@@ -14,6 +15,7 @@ import { AppError } from "../errors.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
 import { type PilotTeacher, pilotTeachers, stateVerbs } from "./district-states.ts";
+import { removeVerb } from "./district-remove.ts";
 import { policyWarnings } from "./policy-warnings.ts";
 import type { System } from "./system.ts";
 
@@ -30,7 +32,9 @@ type DistrictView = {
 };
 
 export function districtVerbs(): readonly Command[] {
-  const district = new Command("district").description("the tenants: add, list, show, set, pilot, release, leave");
+  const district = new Command("district").description(
+    "the tenants: add, list, show, set, and the steps up to their removal",
+  );
   const about = {
     says: "add a district",
     example: "rollcall district add springfield --name 'Springfield Public Schools'",
@@ -50,7 +54,7 @@ export function districtVerbs(): readonly Command[] {
   })
     .option("--policy <file>", "a JSON file that replaces the whole policy")
     .action(set);
-  for (const verb of stateVerbs()) district.addCommand(verb);
+  for (const verb of [...stateVerbs(), removeVerb()]) district.addCommand(verb);
   return [district];
 }
 
@@ -65,6 +69,11 @@ async function add(
     });
   const policy = await policyFromFile(options.policy);
   await withSystem(async (system) => {
+    const stone = await stoneOf(system.sql, id);
+    if (stone !== null)
+      throw new AppError("usage", {
+        message: `district ${id} left on ${stone.leftOn}, and its id is not used again: choose another one`,
+      });
     const added: unknown[] = await system
       .sql("districts")
       .insert({ id: district, name: options.name ?? id, policy: JSON.stringify(policy) })
@@ -83,8 +92,12 @@ async function list(options: JsonOption): Promise<void> {
       .sql("districts")
       .orderBy("id")
       .select("id", "name", "state");
-    const lines = rows.map(({ id, name, state }) => `${id}\t${state}\t${name}`);
-    await answer(options, { text: rows.length === 0 ? "no districts yet" : lines.join("\n"), json: rows });
+    const stones = await allStones(system.sql);
+    const left = stones.map(({ id }) => ({ id, name: "", state: "left" }));
+    // While a removal has not come to its end there may be both.
+    const all = [...rows.filter(({ id }) => !left.some((stone) => stone.id === id)), ...left];
+    const lines = all.map(({ id, name, state }) => `${id}\t${state}\t${name}`);
+    await answer(options, { text: all.length === 0 ? "no districts yet" : lines.join("\n"), json: all });
   });
 }
 

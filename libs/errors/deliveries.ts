@@ -35,6 +35,12 @@ export const deliveriesErrors = {
     retryable: false,
     remedy: "This is a fault of Rollcall: report it with the lines above.",
   },
+  "district.busy": {
+    message: "waiting for the services that work on the district",
+    status: 409,
+    retryable: true,
+    remedy: "Nothing was lost. Give the command again once they have done their work, or stop them first.",
+  },
   "district.unknown": {
     message: "looking up the district",
     status: 404,

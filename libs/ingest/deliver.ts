@@ -13,6 +13,7 @@ import type { Logger } from "pino";
 
 import { type DeliveredSet, openSet, type SetEntry } from "../adapters/oneroster/set-reader.ts";
 import { districtOf, storedPolicy } from "../adapters/postgres/districts.ts";
+import { keepLanding } from "../adapters/postgres/landing-names.ts";
 import { checkLease, holdLease } from "../adapters/postgres/leases.ts";
 import type { Codec } from "../adapters/registry/codec.ts";
 import { recordCodec } from "../adapters/registry/record-codec.ts";
@@ -124,23 +125,29 @@ export async function receive(
   await refuseSecondSource(context.sql, district, source);
   const set = await openSet(path);
   try {
-    const files: LandedFile[] = [];
-    const notKept: NotKept[] = [];
-    for (const entry of set.entries) {
-      if (entry.name === demographicsFile && !policy.demographics)
-        notKept.push({ name: entry.name, bytes: entry.bytes });
-      else files.push(await context.landing.put(entry.name, await entry.open()));
+    for (;;) {
+      const { files, notKept } = await land(context, set, policy);
+      const beside = { notes: set.notes, otherNames: set.otherNames, notKept };
+      const row = await recordDelivery(context, { district, source, policy, files, beside });
+      if (row !== null) return row;
     }
-    return await recordDelivery(context, {
-      district,
-      source,
-      policy,
-      files,
-      beside: { notes: set.notes, otherNames: set.otherNames, notKept },
-    });
   } finally {
     set.close();
   }
+}
+
+async function land(
+  { landing }: IngestContext,
+  { entries }: DeliveredSet,
+  policy: Policy,
+): Promise<{ readonly files: readonly LandedFile[]; readonly notKept: readonly NotKept[] }> {
+  const files: LandedFile[] = [];
+  const notKept: NotKept[] = [];
+  for (const entry of entries) {
+    if (entry.name === demographicsFile && !policy.demographics) notKept.push({ name: entry.name, bytes: entry.bytes });
+    else files.push(await landing.put(entry.name, await entry.open()));
+  }
+  return { files, notKept };
 }
 
 async function refuseSecondSource(sql: Knex, district: DistrictId, source: SourceId): Promise<void> {
@@ -152,6 +159,7 @@ async function refuseSecondSource(sql: Knex, district: DistrictId, source: Sourc
     throw new AppError("source.second", { message: `district ${district} is delivered by its source ${other.id}` });
 }
 
+/** @returns null when some of the files went from landing meanwhile, with a district that had the same: land them again. */
 async function recordDelivery(
   context: IngestContext,
   received: {
@@ -161,13 +169,16 @@ async function recordDelivery(
     readonly files: readonly LandedFile[];
     readonly beside: Beside;
   },
-): Promise<DeliveryRow> {
+): Promise<DeliveryRow | null> {
   const { district, source, policy, files } = received;
   const now = new Date(context.clock.now());
   return context.sql.transaction(async (trx) => {
     // Landing takes its time: another source may have come first meanwhile, and none may come between check and insert.
-    await trx("districts").where({ id: district }).forNoKeyUpdate().first("id");
+    const isKnown = (await trx("districts").where({ id: district }).forNoKeyUpdate().first("id")) !== undefined;
+    if (!isKnown) throw new AppError("district.unknown", { message: `there is no district ${district} any more` });
     await refuseSecondSource(trx, district, source);
+    await keepLanding(trx);
+    for (const { sha256 } of files) if (!(await context.landing.has(sha256))) return null;
     await trx("sources").insert({ district, id: source, kind: "files" }).onConflict(["district", "id"]).ignore();
     const [counted]: { last_sequence: number }[] = await trx("sources")
       .where({ district, id: source })
@@ -206,7 +217,8 @@ export type ReadDelivery = { readonly id: DeliveryId; readonly verdict: Verdict 
  * which takes the place of earlier ones. Deliveries of the source that were received before it and never read to their
  * end are read first: read later, they would bring back what it replaced.
  * @param demographics demographics.csv as delivered, where it was not landed: it is checked and goes no further.
- * @throws AppError `lease.lost` when another process reads the district's deliveries for longer than the signal allows.
+ * @throws AppError `lease.lost` when another process reads the district's deliveries for longer than the signal allows;
+ * `district.unknown` when the district has left meanwhile.
  */
 export async function readDelivery(
   context: IngestContext,
@@ -254,6 +266,9 @@ async function alone<T>(
   const topic = districtTopic("entities", district);
   const held = await waitForLease(context.sql, topic, signal);
   try {
+    // It may have left while its lease was waited for: then its topic is not made again.
+    if ((await districtOf(context.sql, district)) === null)
+      throw new AppError("district.unknown", { message: `there is no district ${district} any more` });
     await context.log.createTopic(topic);
     const writer = await context.log.openWriter(topic, held.lease);
     return await work({ writer, lease: held.lease, topic });

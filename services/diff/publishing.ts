@@ -170,6 +170,7 @@ async function publish(
       from: changeset.from,
       ...applied,
       at,
+      left: false,
     });
     tx.append(controlTopics.changesets.name, [{ key: controlKey(district.id), value }]);
   });

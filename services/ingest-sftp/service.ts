@@ -67,6 +67,8 @@ async function readLeftOvers(context: Ingest, times: IngestTimes, signal: AbortS
       await readUnread(context, { id: delivery.id, signal });
       context.failures.forget(name);
     } catch (error) {
+      // The district left meanwhile, and its deliveries with it.
+      if (isAppError(error, "delivery.unknown", "district.unknown")) continue;
       const failed = failureOf(error, signal);
       if (failed !== null) await leftOverFailed(context, { name, delivery, failed });
     }

@@ -10,7 +10,7 @@ import type { Account, LoginName } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import type { OpsContext } from "./context.ts";
 import { mayKnow, requireAllDistricts } from "./guard.ts";
-import { knownLogin } from "./logins.ts";
+import { keepDistrict, knownLogin } from "./logins.ts";
 import type { Principal } from "./tokens.ts";
 
 /** How it was proven that the person of the login owns the account. */
@@ -128,7 +128,9 @@ async function change(
   return context.log.transaction(async (tx) => {
     // A row that is not there yet cannot be locked.
     await tx.sql.raw("select pg_advisory_xact_lock(hashtextextended(?, 0))", [controlKey("account", account)]);
-    const after = { ...make(await recordOf(context, tx.sql, account)), at: context.clock.now() };
+    const before = await recordOf(context, tx.sql, account);
+    const after = { ...make(before), at: context.clock.now() };
+    if (after.link !== null && (before?.link ?? null) === null) await keepDistrict(tx, after.link.district);
     const value = context.records.encode("rollcall.control.Account", after);
     await tx
       .sql("account_records")

@@ -57,6 +57,7 @@ export async function receiveLogin(
     role: said(body.role),
   };
   await context.log.transaction(async (tx) => {
+    await keepDistrict(tx, login.district);
     await tx
       .sql("login_receipts")
       .insert({ id: loginId(login), district: login.district, at: new Date(context.clock.now()) })
@@ -65,6 +66,15 @@ export async function receiveLogin(
     append(context, tx, { name: "rollcall.control.Login", record: login });
   });
   return login;
+}
+
+/** Keeps the district from leaving until commit. @throws AppError `login.issuer-unknown` when it has left meanwhile. */
+export async function keepDistrict({ sql }: Pick<Transaction, "sql">, district: string): Promise<void> {
+  const { rows } = await sql.raw<{ readonly rows: readonly unknown[] }>(
+    "select 1 from districts where id = ? for key share",
+    [district],
+  );
+  if (rows.length === 0) throw new AppError("login.issuer-unknown", { message: "the district has left" });
 }
 
 function said(claim: Claim | undefined): Claim {

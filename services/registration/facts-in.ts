@@ -13,6 +13,7 @@ import {
   personsOf,
 } from "../../libs/adapters/postgres/people.ts";
 import { spreadLater } from "../../libs/adapters/postgres/spreading.ts";
+import { isStone } from "../../libs/adapters/postgres/stones.ts";
 import { unreachable } from "../../libs/domain/assert.ts";
 import { connected, type LoginClaims, normalName } from "../../libs/domain/identity.ts";
 import { AppError } from "../../libs/errors.ts";
@@ -202,11 +203,13 @@ export async function takeLicense(context: RegistrationContext, item: WorkItem):
   });
 }
 
-/** Takes in a record of `accounts`. */
+/** Takes in a record of `accounts`. A link into a district that has left is none, and nothing is kept of it. */
 export async function takeAccount(context: RegistrationContext, item: WorkItem): Promise<void> {
-  const account = item.value === null ? null : context.records.decode("rollcall.control.Account", item.value);
-  const id = account?.account ?? idOfKey(item);
+  const said = item.value === null ? null : context.records.decode("rollcall.control.Account", item.value);
+  const id = said?.account ?? idOfKey(item);
   await context.log.transaction(async ({ sql }) => {
+    const linksToStone = said?.link !== null && said?.link !== undefined && (await isStone(sql, said.link.district));
+    const account = said !== null && linksToStone ? { ...said, link: null } : said;
     const before: { readonly login: string | null; readonly email_hash: Buffer | null } | undefined = await sql(
       "accounts",
     )
@@ -219,6 +222,7 @@ export async function takeAccount(context: RegistrationContext, item: WorkItem):
     const logins = [before?.login ?? []].flat();
     await spreadLater(sql, { kind: "account", id, about: { hashes, logins } });
     await context.inbox.finish(sql, item.id);
+    if (linksToStone) await sql("work").where({ id: item.id }).delete();
   });
 }
 

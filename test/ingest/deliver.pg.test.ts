@@ -54,6 +54,11 @@ function landingTogether(landing: Landing, expected: number): Landing {
     open: (sha256) => landing.open(sha256),
     putDocument: (delivery, name, text) => landing.putDocument(delivery, name, text),
     document: (delivery, name) => landing.document(delivery, name),
+    has: (sha256) => landing.has(sha256),
+    contents: () => landing.contents(),
+    deleteContent: (sha256) => landing.deleteContent(sha256),
+    deleteDocuments: (district) => landing.deleteDocuments(district),
+    deleteUnfinished: (ageMs) => landing.deleteUnfinished(ageMs),
   };
 }
 

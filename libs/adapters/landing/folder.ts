@@ -3,11 +3,11 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PassThrough, type Readable } from "node:stream";
 
-import type { DeliveryId } from "../../domain/ids.ts";
+import { type DeliveryId, type DistrictId, parseDeliveryId } from "../../domain/ids.ts";
 import { AppError } from "../../errors.ts";
 import type { LandedFile, Landing } from "../../ports.ts";
 
@@ -63,6 +63,41 @@ export class FolderLanding implements Landing {
     }
   }
 
+  async has(sha256: string): Promise<boolean> {
+    try {
+      await access(this.#contentPath(sha256));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw new AppError("landing.io", { message: "looking for a file in landing", cause: error, details: { sha256 } });
+    }
+  }
+
+  async *contents(): AsyncGenerator<readonly string[]> {
+    for (const part of await namesIn(join(this.#root, "content")))
+      yield (await namesIn(join(this.#root, "content", part))).filter((name) => hashForm.test(name));
+  }
+
+  async deleteContent(sha256: string): Promise<void> {
+    await remove(this.#contentPath(sha256));
+  }
+
+  async deleteDocuments(district: DistrictId): Promise<void> {
+    const deliveries = join(this.#root, "deliveries");
+    for (const name of await namesIn(deliveries))
+      if (parseDeliveryId(name) !== null && name.startsWith(`${district}.`)) await remove(join(deliveries, name));
+  }
+
+  async deleteUnfinished(ageMs: number): Promise<void> {
+    const incoming = join(this.#root, "incoming");
+    for (const name of await namesIn(incoming)) {
+      const path = join(incoming, name);
+      const found = await stat(path).catch(() => null);
+      // The files' own clock is the machine's; nothing but this is decided by it.
+      if (found !== null && found.mtimeMs < Date.now() - ageMs) await remove(path);
+    }
+  }
+
   #contentPath(sha256: string): string {
     if (!hashForm.test(sha256)) throw new AppError("landing.io", { message: "a content hash is 64 hex digits" });
     return join(this.#root, "content", sha256.slice(0, 2), sha256);
@@ -101,6 +136,25 @@ async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+/** The names in a folder; none when there is no such folder. */
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw new AppError("landing.io", { message: "listing a folder of landing", cause: error });
+  }
+}
+
+/** Deletes a file, or a folder with all in it; one that is not there is deleted already. */
+async function remove(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (cause) {
+    throw new AppError("landing.io", { message: "deleting a file in landing", cause });
   }
 }
 

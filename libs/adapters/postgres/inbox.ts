@@ -9,6 +9,7 @@
 import type { Knex } from "knex";
 import { assert } from "../../domain/assert.ts";
 import { AppError } from "../../errors.ts";
+import { isKeyedByDistrict } from "../../topics.ts";
 import type { EventLog, StoredRecord, TopicExtent } from "../../ports.ts";
 import { databaseFailure } from "./database.ts";
 
@@ -199,14 +200,15 @@ async function copy(
         .update({ next_offset: next });
       if (moved === 0) return null;
       let copied = 0;
-      for (let i = 0; i < rows.length; i += recordsPerInsert) {
-        const part = rows.slice(i, i + recordsPerInsert);
-        const kept: readonly unknown[] = await trx("work")
+      const kept = isKeyedByDistrict(topic) ? await withoutStones(trx, rows) : rows;
+      for (let i = 0; i < kept.length; i += recordsPerInsert) {
+        const part = kept.slice(i, i + recordsPerInsert);
+        const inserted: readonly unknown[] = await trx("work")
           .insert(part)
           .onConflict(["consumer", "topic", "generation", "outbox_seq"])
           .ignore()
           .returning("id");
-        copied += kept.length;
+        copied += inserted.length;
       }
       return copied;
     });
@@ -222,7 +224,20 @@ type Origin = {
   readonly district: string | null;
 };
 
-function workRow(record: StoredRecord, { consumer, topic, generation, district }: Origin): object {
+/**
+ * What comes for a district that has left is dropped here, so that no service meets it. A stone that is being made is
+ * waited for (`lock table` in removal.ts): what was copied before it is deleted after it.
+ */
+async function withoutStones(trx: Knex.Transaction, rows: readonly NewWork[]): Promise<readonly NewWork[]> {
+  const districts = [...new Set(rows.flatMap(({ district }) => district ?? []))];
+  const stones = new Set<string | null>(await trx("stones").whereIn("id", districts).pluck<string[]>("id"));
+  return stones.size === 0 ? rows : rows.filter(({ district }) => !stones.has(district));
+}
+
+/** A row of `work` to be. */
+type NewWork = { readonly district: string | null; readonly [column: string]: unknown };
+
+function workRow(record: StoredRecord, { consumer, topic, generation, district }: Origin): NewWork {
   return {
     consumer,
     topic,

@@ -1,0 +1,389 @@
+// A district is removed: what is left of it, what its neighbour notices, what becomes of what comes late, and that the
+// removal can be cut short anywhere.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import t from "tap";
+
+import {
+  districtTables,
+  removeDistrict,
+  type RemovalStep,
+  removalSteps,
+} from "../../libs/adapters/postgres/removal.ts";
+import { stoneOf } from "../../libs/adapters/postgres/stones.ts";
+import { remove } from "../../libs/cli/district-remove.ts";
+import { services } from "../../libs/cli/services.ts";
+import { parseSourceId } from "../../libs/domain/ids.ts";
+import { deliver } from "../../libs/ingest/deliver.ts";
+import type { LandedFile } from "../../libs/ports.ts";
+import type { Changeset } from "../../libs/records.ts";
+import { supervise } from "../../libs/runtime/run.ts";
+import { controlKey, controlTopics, districtTopic, districtTopicKinds } from "../../libs/topics.ts";
+import { serveApi } from "../../services/ops/service.ts";
+import { TestApi } from "../support/api.ts";
+import { finish } from "../support/child.ts";
+import { append, issuer, linkTo, putAccount, putLicense, signIn } from "../support/people.ts";
+import { deliverRows, firstDay, peopleDistrict, type PeopleDistrict } from "../support/people-district.ts";
+import { ncesIds, type Row, type Rows, rowsOf, writeSet } from "../support/people-set.ts";
+import { topicRecords } from "../support/pipeline.ts";
+import { freshSystem, type TestSystem } from "../support/system.ts";
+import type { Teardown } from "../support/teardown.ts";
+
+t.setTimeout(240_000);
+
+const canary = /c[a4]n[a4]ry/iu;
+const person: Row = {
+  username: "canary.login",
+  userIds: "{SIS:canary-sis}",
+  givenName: "Canarygiven",
+  familyName: "Canaryfamily",
+  middleName: "Canarymiddle",
+  identifier: "canary-number",
+};
+
+/** Every service of `rollcall up` at work, until the end of the test. */
+async function wholeSystem(t: Teardown): Promise<TestSystem> {
+  const system = { ...(await freshSystem(t)), clock: { now: () => firstDay } };
+  const stop = new AbortController();
+  const running = services(system).map((service) => supervise(service, { signal: stop.signal, logger: system.logger }));
+  t.teardown(async () => {
+    stop.abort();
+    await Promise.allSettled(running);
+  });
+  return system;
+}
+
+function rows(run: PeopleDistrict, changes: Row): Rows {
+  const teacher = { enabled: true, mail: null, name: 1, role: "teacher", org: "s1", roleFrom: "", roleTo: "" } as const;
+  const teachers = { t1: { ...teacher, classes: ["k1"] }, t2: { ...teacher, name: 2, classes: ["k2"] } };
+  const base = rowsOf({ teachers, students: { k1: ["p1"], k2: ["p2"] }, identifier: "whole" }, run);
+  const users = (base["users"] ?? []).map((row) =>
+    row["sourcedId"] === "t1" ? { ...row, email: `t1@${run.domain}`, ...changes } : row,
+  );
+  return { ...base, users };
+}
+
+/** A roster, a license, an account that is linked, logins with and without an end, and a grant of all that. */
+async function live(run: PeopleDistrict, changes: Row, subject: string): Promise<void> {
+  const { system, district } = run;
+  await deliverRows(run, rows(run, changes));
+  await putLicense(system, { license: `license-${district}`, orgs: [ncesIds(run).d] });
+  const claims = {
+    given: changes["givenName"] ?? null,
+    email: `t1@${run.domain}`,
+    username: changes["username"] ?? null,
+  };
+  await signIn(system, { district, subject, sourcedId: "t1", ...claims });
+  await signIn(system, { district, subject: `${subject}-unknown`, ...claims, email: `${subject}@elsewhere.example` });
+  await putAccount(system, { account: `account-${district}`, link: linkTo({ district, issuer, subject }) });
+  await until(async () => (await topicRecords(system, districtTopic("teacherRosters", district))).length > 0);
+  await until(async () => (await system.sql("accounts").where({ district })).length === 1);
+  await quiet(system);
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error("it does not come to be so");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Until nothing waits to be done. */
+async function quiet({ sql }: TestSystem): Promise<void> {
+  const none = async (table: string): Promise<boolean> => (await sql(table).limit(1)).length === 0;
+  await until(
+    async () =>
+      (await sql("work").where({ state: "waiting" })).length === 0 &&
+      (await none("registration_due")) &&
+      (await none("login_due")) &&
+      (await none("roster_due")) &&
+      (await none("facts_to_spread")),
+  );
+}
+
+async function leave({ system, district }: PeopleDistrict): Promise<void> {
+  await system.sql("districts").where({ id: district }).update({ state: "leaving" });
+  await system.sql("registration_due").insert({ district }).onConflict("district").ignore();
+  await quiet(system);
+}
+
+/** Every row of every table as text, bytes as what they hold; less the log, whose topics are looked at by themselves. */
+async function tables({ sql }: TestSystem): Promise<ReadonlyMap<string, readonly string[]>> {
+  const names: readonly string[] = await sql("pg_tables")
+    .where({ schemaname: "public" })
+    .whereNot({ tablename: "log_batches" })
+    .pluck("tablename");
+  const texts = new Map<string, readonly string[]>();
+  for (const name of names) {
+    const found: readonly { readonly text: string }[] = await sql(name).select(
+      sql.raw("to_jsonb(??)::text as text", [name]),
+    );
+    const plain = found.map(({ text }) =>
+      text.replaceAll(/\\\\x(?<hex>[0-9a-f]+)/gu, (_, hex: string) => Buffer.from(hex, "hex").toString("latin1")),
+    );
+    texts.set(name, plain);
+  }
+  return texts;
+}
+
+function landed({ folder }: TestSystem): readonly string[] {
+  return readdirSync(join(folder, "landing"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** What there is of a district in the tables, its topics and landing, less what only says when it was looked at. */
+async function stateOf(system: TestSystem, { district }: PeopleDistrict): Promise<unknown> {
+  const rowsOfTables: Record<string, unknown> = {};
+  for (const table of [...districtTables, "work", "accounts"])
+    rowsOfTables[table] = (
+      await system
+        .sql(table)
+        .where({ district })
+        .select(system.sql.raw("to_jsonb(??)::text as row", [table]))
+    )
+      .map(({ row }: { readonly row: string }) => row)
+      .toSorted();
+  const topics = await Promise.all(
+    districtTopicKinds.map((kind) => topicRecords(system, districtTopic(kind, district))),
+  );
+  const files: readonly { readonly files: readonly LandedFile[] }[] = await system
+    .sql("deliveries")
+    .where({ district });
+  const found = await Promise.all(files.flatMap((row) => row.files).map(({ sha256 }) => system.landing.has(sha256)));
+  return { rowsOfTables, topics, found };
+}
+
+void t.test(
+  "I17 of a district that was removed nothing is left but its id, and its neighbour notices nothing",
+  async (t) => {
+    const system = await wholeSystem(t);
+    const gone = await peopleDistrict(system);
+    const stays = await peopleDistrict(system);
+    await live(gone, person, "canary-subject");
+    await live(stays, { givenName: "Other" }, "other-subject");
+    await system
+      .sql("login_receipts")
+      .insert({ id: "00000000-0000-8000-8000-000000000001", district: gone.district, at: new Date() });
+    await leave(gone);
+    const before = await tables(system);
+    t.match(before.get("roster_users")?.join("\n"), canary, "the person was there");
+    t.match(before.get("work")?.join("\n"), canary, "in work too");
+    t.match(
+      landed(system)
+        .map((path) => readFileSync(path, "latin1"))
+        .join("\n"),
+      canary,
+      "and in landing",
+    );
+    const neighbour = await stateOf(system, stays);
+
+    const removed = await remove(system, gone.district, { isSure: true });
+    t.match(removed, { outcome: "done", leftOn: "2025-10-01", lastCopyUntil: "2025-12-31" });
+    t.equal(removed.copies.find(({ topic }) => topic === controlTopics.logins.name)?.until, "2025-11-01");
+    await quiet(system);
+
+    const id = new RegExp(`${gone.district}(?![0-9])`, "u");
+    const mayName = new Set([
+      "stones",
+      "tokens",
+      "leases",
+      "accounts",
+      "account_records",
+      "licenses",
+      "work",
+      "log_topics",
+    ]);
+    for (const [table, texts] of await tables(system)) {
+      t.notMatch(texts.join("\n"), canary, `the table ${table} holds no person`);
+      if (!mayName.has(table)) t.notMatch(texts.join("\n"), id, `the table ${table} does not name the district`);
+    }
+    for (const name of [...districtTables, "work"])
+      t.strictSame(await system.sql(name).where({ district: gone.district }), [], name);
+    t.strictSame(await system.sql("leases").where("name", "like", `%.${gone.district}`), []);
+    for (const kind of districtTopicKinds)
+      t.equal(await system.log.extent(districtTopic(kind, gone.district)), null, kind);
+    for (const path of landed(system)) {
+      t.notMatch(path, id, "no document is the district's");
+      t.notMatch(readFileSync(path, "latin1"), canary, "no file holds the person");
+    }
+    t.strictSame(await stateOf(system, stays), neighbour, "the neighbour is as it was");
+    t.match(await stoneOf(system.sql, gone.district), { leftOn: "2025-10-01", changeset: 2 });
+    t.notMatch(system.logged(), /"level":(?:50|60)/u, "no service failed");
+
+    const changesets = await topicRecords(system, controlTopics.changesets.name);
+    const last = changesets.filter(({ key }) => key === controlKey(gone.district)).at(-1)?.value;
+    t.match(
+      last,
+      { left: true, number: 2, counts: [] } satisfies Partial<Changeset>,
+      "the last changeset says that it left",
+    );
+    const accounts = await topicRecords(system, controlTopics.accounts.name);
+    const account = accounts.findLast(({ key }) => key === controlKey(`account-${gone.district}`))?.value;
+    t.match(account, { link: null, active: true }, "its accounts are linked to nobody");
+    const other = accounts.findLast(({ key }) => key === controlKey(`account-${stays.district}`))?.value;
+    t.match(other, { link: { district: stays.district } }, "and those of others are");
+    // Every other shared topic holds ids alone; of these two the answer says until when.
+    for (const { name } of Object.values(controlTopics)) {
+      const holds = JSON.stringify(await topicRecords(system, name));
+      const mayHold = name === controlTopics.logins.name || name === controlTopics.accounts.name;
+      if (!mayHold) t.notMatch(holds, canary, `the topic ${name} holds no person`);
+    }
+  },
+);
+
+void t.test("what comes for a district that has left is dropped without an error and without a trace", async (t) => {
+  const system = await wholeSystem(t);
+  const run = await peopleDistrict(system);
+  const { district } = run;
+  await live(run, person, "canary-subject");
+  const deliveries = await topicRecords(system, controlTopics.deliveries.name);
+  await leave(run);
+  await removeDistrict(system, district);
+  const api = await serveApi({ ...system, serviceNames: ["ops"] }, { host: "127.0.0.1", port: 0 });
+  t.teardown(() => api.close());
+
+  await signIn(system, { district, subject: "canary-late", given: "Canary" });
+  const [delivery] = deliveries;
+  const value = (await system.log.extent(controlTopics.deliveries.name)) === null ? null : delivery?.value;
+  t.ok(value, "there is a delivery to be sent again");
+  await system.log.transaction(async (tx) => {
+    for (const { name } of [
+      controlTopics.deliveries,
+      controlTopics.requests,
+      controlTopics.decisions,
+      controlTopics.changesets,
+    ])
+      tx.append(name, [{ key: controlKey(district, "files"), value: Buffer.from("canary: not even a record") }]);
+    await Promise.resolve();
+  });
+  await putAccount(system, { account: "late", link: linkTo({ district, issuer, subject: "canary-late" }) });
+  const other = await peopleDistrict(system);
+  await live(other, { givenName: "Other" }, "other-subject");
+  t.match(await system.sql("accounts").where({ id: "late" }), [{ login: null, district: null }]);
+  const asked = { eventId: "e", issuer, subject: "canary-http", at: firstDay };
+  const refused = await new TestApi(system, api).ask("POST /logins", { ...asked, district });
+  t.match(refused, { status: 422, body: { error: { code: "login.issuer-unknown" } } });
+  await quiet(system);
+  t.strictSame(await system.sql("work").where({ district }), [], "no work of it");
+  for (const [table, texts] of await tables(system)) t.notMatch(texts.join("\n"), canary, `the table ${table}`);
+  for (const kind of districtTopicKinds) t.equal(await system.log.extent(districtTopic(kind, district)), null, kind);
+  t.notMatch(system.logged(), /"level":(?:50|60)/u, "no service failed");
+  const source = parseSourceId("files");
+  if (source === null) throw new Error("files is a source id");
+  const path = writeSet(join(system.folder, "late"), rows(run, person));
+  const { signal } = new AbortController();
+  await t.rejects(deliver(system, { district, source, path, signal }), { code: "district.unknown" });
+});
+
+void t.test("a license that is called like a district that has left is taken in", async (t) => {
+  const system = await wholeSystem(t);
+  const run = await peopleDistrict(system);
+  await leave(run);
+  await removeDistrict(system, run.district);
+  await putLicense(system, { license: run.district, orgs: ["0600001"] });
+  await until(async () => (await system.sql("licenses").where({ id: run.district })).length === 1);
+});
+
+void t.test("a removal that is cut short before any of its steps is ended by the next", async (t) => {
+  const system = await wholeSystem(t);
+  const gone = await peopleDistrict(system);
+  const { district } = gone;
+  await live(gone, person, "canary-subject");
+  await leave(gone);
+  const cut = (at: RemovalStep) => (step: RemovalStep) => {
+    if (step === at) throw new Error(`cut short before ${at}`);
+  };
+  for (const step of removalSteps)
+    await t.rejects(remove(system, district, { isSure: true, begins: cut(step) }), {
+      message: `cut short before ${step}`,
+    });
+  t.match(
+    await remove(system, district, { isSure: false }),
+    { outcome: "done" },
+    "what was begun is not asked about again",
+  );
+  t.match(await remove(system, district, { isSure: false }), { outcome: "unchanged", lastCopyUntil: "2025-12-31" });
+  const last = (await topicRecords(system, controlTopics.changesets.name)).filter(
+    ({ key }) => key === controlKey(district),
+  );
+  t.match(
+    last.map(({ value }) => value),
+    [
+      { left: false, number: 1 },
+      { left: true, number: 2 },
+    ],
+    "it is said once",
+  );
+  for (const [table, texts] of await tables(system)) t.notMatch(texts.join("\n"), canary, `the table ${table}`);
+  t.strictSame(landed(system), []);
+  t.notMatch(system.logged(), /"level":(?:50|60)/u);
+});
+
+void t.test("every table with a district in it is emptied of it", async (t) => {
+  const { sql } = await freshSystem(t);
+  const found: readonly string[] = await sql("information_schema.columns")
+    .where({ table_schema: "public", column_name: "district" })
+    .orderBy("table_name")
+    .pluck("table_name");
+  // Accounts stay without their link; of work only that which is keyed by a district goes.
+  t.strictSame(found, [...districtTables, "accounts", "work"].toSorted());
+});
+
+void t.test("a set lands again whose files went with a district that had the same ones", async (t) => {
+  const system = await wholeSystem(t);
+  const run = await peopleDistrict(system);
+  let left = 1;
+  const { landing } = system;
+  const thieving = new Proxy(landing, {
+    get: (target, name) => {
+      if (name !== "has") {
+        const found: unknown = Reflect.get(target, name);
+        return typeof found === "function" ? found.bind(target) : found;
+      }
+      return async (sha256: string) => {
+        if (left-- > 0) await target.deleteContent(sha256);
+        return target.has(sha256);
+      };
+    },
+  });
+  const source = parseSourceId("files");
+  if (source === null) throw new Error("files is a source id");
+  const path = writeSet(join(system.folder, "robbed"), rows(run, {}));
+  const { signal } = new AbortController();
+  const given = { district: run.district, source, path, signal };
+  const { verdict } = await deliver({ ...system, landing: thieving }, given);
+  t.equal(verdict.outcome, "accepted");
+  t.ok(left < 0, "a file was gone");
+});
+
+void t.test(
+  "rollcall district remove asks twice, tells until when copies last, and the id is not used again",
+  async (t) => {
+    const system = await freshSystem(t);
+    const { district } = await peopleDistrict(system);
+    const env = { ROLLCALL_DATA: system.folder, DATABASE_URL: system.database.url };
+    const launcher = join(import.meta.dirname, "../../bin/rollcall");
+    const rollcall = (...args: readonly string[]): ReturnType<typeof finish> =>
+      finish([launcher, "district", ...args], { env });
+    t.match(await rollcall("remove", district, "--sure"), {
+      code: 3,
+      stdout: /is released: only a district that is leaving/u,
+    });
+    t.match(await rollcall("leave", district, "--sure"), { code: 0 });
+    t.match(await rollcall("remove", district), { code: 3, stdout: /add --sure if that is meant/u });
+    const removed = await rollcall("remove", district, "--sure");
+    t.match(removed, {
+      code: 0,
+      stdout: /nothing of it is kept but its id\n[^]*the last copy on \d{4}-\d\d-\d\d:\n[^]*sso\.logins until/u,
+    });
+    t.match(await rollcall("remove", district), { code: 0, stdout: /, as before\n/u });
+    t.match(await rollcall("add", district), { code: 2, stderr: /left on [-\d]+, and its id is not used again/u });
+    t.match(await rollcall("list"), { stdout: `${district}\tleft\t\n` });
+    t.match(await rollcall("show", district), { code: 2, stderr: /left on/u });
+    t.match(await rollcall("remove", "nowhere", "--sure"), { code: 2, stderr: /there is no district nowhere/u });
+  },
+);
