@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import t from "tap";
+import t, { type Test } from "tap";
 
 import {
   districtTables,
@@ -23,8 +23,7 @@ import { supervise } from "../../libs/runtime/run.ts";
 import { controlKey, controlTopics, districtTopic, districtTopicKinds } from "../../libs/topics.ts";
 import { serveApi } from "../../services/ops/service.ts";
 import { TestApi } from "../support/api.ts";
-import { finish } from "../support/child.ts";
-import { append, issuer, linkTo, putAccount, putLicense, signIn } from "../support/people.ts";
+import { issuer, linkTo, putAccount, putLicense, signIn } from "../support/people.ts";
 import { deliverRows, firstDay, peopleDistrict, type PeopleDistrict } from "../support/people-district.ts";
 import { ncesIds, type Row, type Rows, rowsOf, writeSet } from "../support/people-set.ts";
 import { topicRecords } from "../support/pipeline.ts";
@@ -157,8 +156,61 @@ async function stateOf(system: TestSystem, { district }: PeopleDistrict): Promis
   return { rowsOfTables, topics, found };
 }
 
+/** Tables, topics and landing hold nothing of the district. Its id is where something else is called like it. */
+async function nothingIsLeft(t: Test, { system, district }: PeopleDistrict): Promise<void> {
+  const id = new RegExp(`${district}(?![0-9])`, "u");
+  const mayName = new Set([
+    "stones",
+    "tokens",
+    "leases",
+    "accounts",
+    "account_records",
+    "licenses",
+    "work",
+    "log_topics",
+  ]);
+  for (const [table, texts] of await tables(system)) {
+    t.notMatch(texts.join("\n"), canary, `the table ${table} holds no person`);
+    if (!mayName.has(table)) t.notMatch(texts.join("\n"), id, `the table ${table} does not name the district`);
+  }
+  for (const name of [...districtTables, "work"])
+    t.strictSame(await system.sql(name).where({ district: district }), [], name);
+  t.strictSame(await system.sql("leases").where("name", "like", `%.${district}`), []);
+  for (const kind of districtTopicKinds) t.equal(await system.log.extent(districtTopic(kind, district)), null, kind);
+  for (const path of landed(system)) {
+    t.notMatch(path, id, "no document is the district's");
+    t.notMatch(readFileSync(path, "latin1"), canary, "no file holds the person");
+  }
+}
+
+async function sharedTopicsSayIt(
+  t: Test,
+  system: TestSystem,
+  places: { readonly gone: string; readonly stays: string },
+): Promise<void> {
+  const { gone, stays } = places;
+  const changesets = await topicRecords(system, controlTopics.changesets.name);
+  const last = changesets.filter(({ key }) => key === controlKey(gone)).at(-1)?.value;
+  t.match(
+    last,
+    { left: true, number: 2, counts: [] } satisfies Partial<Changeset>,
+    "the last changeset says that it left",
+  );
+  const accounts = await topicRecords(system, controlTopics.accounts.name);
+  const account = accounts.findLast(({ key }) => key === controlKey(`account-${gone}`))?.value;
+  t.match(account, { link: null, active: true }, "its accounts are linked to nobody");
+  const other = accounts.findLast(({ key }) => key === controlKey(`account-${stays}`))?.value;
+  t.match(other, { link: { district: stays } }, "and those of others are");
+  // Every other shared topic holds ids alone; of these two the answer says until when.
+  for (const { name } of Object.values(controlTopics)) {
+    const holds = JSON.stringify(await topicRecords(system, name));
+    const mayHold = name === controlTopics.logins.name || name === controlTopics.accounts.name;
+    if (!mayHold) t.notMatch(holds, canary, `the topic ${name} holds no person`);
+  }
+}
+
 void t.test(
-  "I17 of a district that was removed nothing is left but its id, and its neighbour notices nothing",
+  "I18 of a district that was removed nothing is left but its id, and its neighbour notices nothing",
   async (t) => {
     const system = await wholeSystem(t);
     const gone = await peopleDistrict(system);
@@ -186,52 +238,12 @@ void t.test(
     t.equal(removed.copies.find(({ topic }) => topic === controlTopics.logins.name)?.until, "2025-11-01");
     await quiet(system);
 
-    const id = new RegExp(`${gone.district}(?![0-9])`, "u");
-    const mayName = new Set([
-      "stones",
-      "tokens",
-      "leases",
-      "accounts",
-      "account_records",
-      "licenses",
-      "work",
-      "log_topics",
-    ]);
-    for (const [table, texts] of await tables(system)) {
-      t.notMatch(texts.join("\n"), canary, `the table ${table} holds no person`);
-      if (!mayName.has(table)) t.notMatch(texts.join("\n"), id, `the table ${table} does not name the district`);
-    }
-    for (const name of [...districtTables, "work"])
-      t.strictSame(await system.sql(name).where({ district: gone.district }), [], name);
-    t.strictSame(await system.sql("leases").where("name", "like", `%.${gone.district}`), []);
-    for (const kind of districtTopicKinds)
-      t.equal(await system.log.extent(districtTopic(kind, gone.district)), null, kind);
-    for (const path of landed(system)) {
-      t.notMatch(path, id, "no document is the district's");
-      t.notMatch(readFileSync(path, "latin1"), canary, "no file holds the person");
-    }
+    await nothingIsLeft(t, gone);
     t.strictSame(await stateOf(system, stays), neighbour, "the neighbour is as it was");
     t.match(await stoneOf(system.sql, gone.district), { leftOn: "2025-10-01", changeset: 2 });
     t.notMatch(system.logged(), /"level":(?:50|60)/u, "no service failed");
 
-    const changesets = await topicRecords(system, controlTopics.changesets.name);
-    const last = changesets.filter(({ key }) => key === controlKey(gone.district)).at(-1)?.value;
-    t.match(
-      last,
-      { left: true, number: 2, counts: [] } satisfies Partial<Changeset>,
-      "the last changeset says that it left",
-    );
-    const accounts = await topicRecords(system, controlTopics.accounts.name);
-    const account = accounts.findLast(({ key }) => key === controlKey(`account-${gone.district}`))?.value;
-    t.match(account, { link: null, active: true }, "its accounts are linked to nobody");
-    const other = accounts.findLast(({ key }) => key === controlKey(`account-${stays.district}`))?.value;
-    t.match(other, { link: { district: stays.district } }, "and those of others are");
-    // Every other shared topic holds ids alone; of these two the answer says until when.
-    for (const { name } of Object.values(controlTopics)) {
-      const holds = JSON.stringify(await topicRecords(system, name));
-      const mayHold = name === controlTopics.logins.name || name === controlTopics.accounts.name;
-      if (!mayHold) t.notMatch(holds, canary, `the topic ${name} holds no person`);
-    }
+    await sharedTopicsSayIt(t, system, { gone: gone.district, stays: stays.district });
   },
 );
 
@@ -322,68 +334,3 @@ void t.test("a removal that is cut short before any of its steps is ended by the
   t.strictSame(landed(system), []);
   t.notMatch(system.logged(), /"level":(?:50|60)/u);
 });
-
-void t.test("every table with a district in it is emptied of it", async (t) => {
-  const { sql } = await freshSystem(t);
-  const found: readonly string[] = await sql("information_schema.columns")
-    .where({ table_schema: "public", column_name: "district" })
-    .orderBy("table_name")
-    .pluck("table_name");
-  // Accounts stay without their link; of work only that which is keyed by a district goes.
-  t.strictSame(found, [...districtTables, "accounts", "work"].toSorted());
-});
-
-void t.test("a set lands again whose files went with a district that had the same ones", async (t) => {
-  const system = await wholeSystem(t);
-  const run = await peopleDistrict(system);
-  let left = 1;
-  const { landing } = system;
-  const thieving = new Proxy(landing, {
-    get: (target, name) => {
-      if (name !== "has") {
-        const found: unknown = Reflect.get(target, name);
-        return typeof found === "function" ? found.bind(target) : found;
-      }
-      return async (sha256: string) => {
-        if (left-- > 0) await target.deleteContent(sha256);
-        return target.has(sha256);
-      };
-    },
-  });
-  const source = parseSourceId("files");
-  if (source === null) throw new Error("files is a source id");
-  const path = writeSet(join(system.folder, "robbed"), rows(run, {}));
-  const { signal } = new AbortController();
-  const given = { district: run.district, source, path, signal };
-  const { verdict } = await deliver({ ...system, landing: thieving }, given);
-  t.equal(verdict.outcome, "accepted");
-  t.ok(left < 0, "a file was gone");
-});
-
-void t.test(
-  "rollcall district remove asks twice, tells until when copies last, and the id is not used again",
-  async (t) => {
-    const system = await freshSystem(t);
-    const { district } = await peopleDistrict(system);
-    const env = { ROLLCALL_DATA: system.folder, DATABASE_URL: system.database.url };
-    const launcher = join(import.meta.dirname, "../../bin/rollcall");
-    const rollcall = (...args: readonly string[]): ReturnType<typeof finish> =>
-      finish([launcher, "district", ...args], { env });
-    t.match(await rollcall("remove", district, "--sure"), {
-      code: 3,
-      stdout: /is released: only a district that is leaving/u,
-    });
-    t.match(await rollcall("leave", district, "--sure"), { code: 0 });
-    t.match(await rollcall("remove", district), { code: 3, stdout: /add --sure if that is meant/u });
-    const removed = await rollcall("remove", district, "--sure");
-    t.match(removed, {
-      code: 0,
-      stdout: /nothing of it is kept but its id\n[^]*the last copy on \d{4}-\d\d-\d\d:\n[^]*sso\.logins until/u,
-    });
-    t.match(await rollcall("remove", district), { code: 0, stdout: /, as before\n/u });
-    t.match(await rollcall("add", district), { code: 2, stderr: /left on [-\d]+, and its id is not used again/u });
-    t.match(await rollcall("list"), { stdout: `${district}\tleft\t\n` });
-    t.match(await rollcall("show", district), { code: 2, stderr: /left on/u });
-    t.match(await rollcall("remove", "nowhere", "--sure"), { code: 2, stderr: /there is no district nowhere/u });
-  },
-);

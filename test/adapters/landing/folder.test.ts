@@ -1,6 +1,6 @@
 // The landing folder: what comes back, and how it fails.
 
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -8,6 +8,7 @@ import { buffer } from "node:stream/consumers";
 import t from "tap";
 
 import { FolderLanding } from "../../../libs/adapters/landing/folder.ts";
+import { parseDeliveryId, parseDistrictId } from "../../../libs/domain/ids.ts";
 
 const absent = "0".repeat(64);
 
@@ -46,4 +47,29 @@ t.test("a reader that stops in the middle leaves nothing open", async (t) => {
     break;
   }
   t.ok(stream.destroyed);
+});
+
+t.test("what is deleted is gone, twice is harmless, and other districts keep theirs", async (t) => {
+  const { root, landing } = freshFolder();
+  const [one, other] = [await landing.put("a.csv", parts(1)), await landing.put("b.csv", parts(2))];
+  const documents = ["oak.files.1", "oak.files.12", "oak-east.files.1"].flatMap((id) => parseDeliveryId(id) ?? []);
+  for (const id of documents) await landing.putDocument(id, "report.json", "{}");
+  const oak = parseDistrictId("oak");
+  if (oak === null) throw new Error("oak is a district id");
+  for (let i = 0; i < 2; i++) {
+    await landing.deleteContent(one.sha256);
+    await landing.deleteDocuments(oak);
+  }
+  t.strictSame([await landing.has(one.sha256), await landing.has(other.sha256)], [false, true]);
+  const found = await Promise.all(documents.map((id) => landing.document(id, "report.json")));
+  t.strictSame(found, [null, null, "{}"]);
+  const hashes: string[] = [];
+  for await (const some of landing.contents()) hashes.push(...some);
+  t.strictSame(hashes, [other.sha256]);
+  const unfinished = join(root, "incoming", "cut-short");
+  writeFileSync(unfinished, "canary");
+  await landing.deleteUnfinished(60_000);
+  t.ok(existsSync(unfinished), "it may still be at work");
+  await landing.deleteUnfinished(-60_000);
+  t.notOk(existsSync(unfinished));
 });
