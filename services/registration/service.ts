@@ -200,17 +200,24 @@ type Pass = {
   readonly pass_after: string | null;
 };
 
+/** Districts of which one that nobody else works on is looked for. */
+const passesLookedAt = 16;
+
 /** Goes on with the pass over the logins of the district that waits longest. @returns whether there is one. */
 async function judgeSome(context: RegistrationContext): Promise<boolean> {
-  const pass: Pass | undefined = await context
+  const passes: readonly Pass[] = await context
     .sql("registration_due")
     .orderBy(["asked_at", "district"])
-    .first("district", "mark", "pass_mark", "pass_after");
-  if (pass === undefined) return false;
-  return underLease(context, `registration.${pass.district}`, async () => {
-    await createTopic(context, pass.district);
-    await goOn(context, pass);
-  });
+    .limit(passesLookedAt)
+    .select("district", "mark", "pass_mark", "pass_after");
+  for (const pass of passes) {
+    const isOurs = await underLease(context, `registration.${pass.district}`, async () => {
+      await createTopic(context, pass.district);
+      await goOn(context, pass);
+    });
+    if (isOurs) return true;
+  }
+  return false;
 }
 
 async function goOn(context: RegistrationContext, { district, mark, ...pass }: Pass): Promise<void> {
