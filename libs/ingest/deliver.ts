@@ -14,7 +14,7 @@ import type { Logger } from "pino";
 import { type DeliveredSet, openSet, type SetEntry } from "../adapters/oneroster/set-reader.ts";
 import { districtOf, storedPolicy } from "../adapters/postgres/districts.ts";
 import { keepLanding } from "../adapters/postgres/landing-names.ts";
-import { checkLease, holdLease } from "../adapters/postgres/leases.ts";
+import { checkLease, type HeldLease, holdLease } from "../adapters/postgres/leases.ts";
 import type { Codec } from "../adapters/registry/codec.ts";
 import { recordCodec } from "../adapters/registry/record-codec.ts";
 import { localDate } from "../domain/dates.ts";
@@ -236,17 +236,19 @@ export async function readDelivery(
   });
 }
 
-/** Reads a delivery to its end, and those before it, unless whoever received it has done so meanwhile. */
-export async function readUnread(
-  context: IngestContext,
-  { id, signal }: { readonly id: DeliveryId; readonly signal: AbortSignal },
-): Promise<void> {
+/**
+ * Reads a delivery to its end, and those before it, unless whoever received it has done so meanwhile.
+ * @returns false, at once, while another process reads deliveries of the district: others need not wait for it.
+ */
+export async function readUnread(context: IngestContext, id: DeliveryId): Promise<boolean> {
   const row = await findDelivery(context.sql, id);
-  const upToIt = { ...row, sequence: row.sequence + 1 };
-  await alone(context, { district: row.district, signal }, async (place) => {
-    for (const unread of await unreadDeliveries(context.sql, upToIt))
+  const held = await tryLease(context.sql, districtTopic("entities", row.district));
+  if (held === null) return false;
+  await asHolder(context, { district: row.district, held }, async (place) => {
+    for (const unread of await unreadDeliveries(context.sql, { ...row, sequence: row.sequence + 1 }))
       await readAttempt(context, { ...place, id: unread.id, demographics: undefined });
   });
+  return true;
 }
 
 /** Ends a delivery that was received and that no further try can read. */
@@ -257,14 +259,22 @@ export async function refuseUnread({ sql, clock }: IngestContext, id: DeliveryId
 
 type Place = { readonly writer: TopicWriter; readonly lease: Lease; readonly topic: string };
 
-/** Works as the only writer of the district's entities. */
+/** Works as the only writer of the district's entities, once nobody else is. */
 async function alone<T>(
   context: IngestContext,
   { district, signal }: { readonly district: DistrictId; readonly signal: AbortSignal },
   work: (place: Place) => Promise<T>,
 ): Promise<T> {
+  const held = await waitForLease(context.sql, districtTopic("entities", district), signal);
+  return asHolder(context, { district, held }, work);
+}
+
+async function asHolder<T>(
+  context: IngestContext,
+  { district, held }: { readonly district: DistrictId; readonly held: HeldLease },
+  work: (place: Place) => Promise<T>,
+): Promise<T> {
   const topic = districtTopic("entities", district);
-  const held = await waitForLease(context.sql, topic, signal);
   try {
     // It may have left while its lease was waited for: then its topic is not made again.
     if ((await districtOf(context.sql, district)) === null)
@@ -277,15 +287,16 @@ async function alone<T>(
   }
 }
 
-type Held = NonNullable<Awaited<ReturnType<typeof holdLease>>>;
-
-async function waitForLease(sql: Knex, name: string, signal: AbortSignal): Promise<Held> {
+async function waitForLease(sql: Knex, name: string, signal: AbortSignal): Promise<HeldLease> {
   for (;;) {
-    const held = await holdLease(sql, { name, holder: randomUUID(), ttlMs: leaseMs });
+    const held = await tryLease(sql, name);
     if (held !== null) return held;
     await sleep(leasePollMs, undefined, { signal });
   }
 }
+
+const tryLease = (sql: Knex, name: string): Promise<HeldLease | null> =>
+  holdLease(sql, { name, holder: randomUUID(), ttlMs: leaseMs });
 
 type Attempt = Place & { readonly id: DeliveryId; readonly demographics: SetEntry | undefined };
 

@@ -64,7 +64,7 @@ async function readLeftOvers(context: Ingest, times: IngestTimes, signal: AbortS
     const name = `${delivery.district} ${delivery.source}`;
     if (delivery.received_at > before || context.failures.isPaused(name)) continue;
     try {
-      await readUnread(context, { id: delivery.id, signal });
+      await readUnread(context, delivery.id);
       context.failures.forget(name);
     } catch (error) {
       // The district left meanwhile, and its deliveries with it.

@@ -12,7 +12,7 @@ import { createLogger } from "../../libs/runtime/logger.ts";
 import { freePorts } from "../../libs/stack/free-ports.ts";
 import { stackServices } from "../../libs/stack/stack.ts";
 import { createToken } from "../../services/ops/tokens.ts";
-import { type Child, start } from "./child.ts";
+import { type Child, type Ended, start } from "./child.ts";
 import { kafkaBrokers, registryUrl, type SkippableTest, spaciousFolder } from "./kafka.ts";
 import { freshDatabase } from "./postgres.ts";
 import type { TestSystem } from "./system.ts";
@@ -46,6 +46,7 @@ export class KafkaStage {
   readonly token: string;
   readonly #place: Place;
   readonly #running = new Map<string, Running>();
+  readonly #logs = new Map<string, string>();
 
   constructor(about: {
     readonly system: TestSystem;
@@ -92,9 +93,11 @@ export class KafkaStage {
   async kill(instance: Instance): Promise<void> {
     const { child } = this.#of(instance);
     child.kill("SIGKILL");
-    const { signal, stdout } = await child.ended;
+    const ended = await child.ended;
     this.#running.delete(nameOf(instance));
-    if (signal !== "SIGKILL") throw new Error(`${nameOf(instance)} had ended by itself: ${stdout.slice(-2000)}`);
+    this.#keep(nameOf(instance), ended);
+    if (ended.signal !== "SIGKILL")
+      throw new Error(`${nameOf(instance)} had ended by itself: ${ended.stderr.slice(-2000)}`);
   }
 
   signal(instance: Instance, name: "SIGSTOP" | "SIGCONT"): void {
@@ -155,11 +158,16 @@ export class KafkaStage {
     return running;
   }
 
-  /** Ends all of them, as a crash would. */
-  async end(): Promise<void> {
+  /** Ends all of them, as a crash would. @returns what each process ever logged, by its name. */
+  async end(): Promise<ReadonlyMap<string, string>> {
     for (const { child } of this.#running.values()) child.kill("SIGKILL");
-    await Promise.all([...this.#running.values()].map(({ child }) => child.ended));
+    for (const [name, { child }] of this.#running) this.#keep(name, await child.ended);
     this.#running.clear();
+    return this.#logs;
+  }
+
+  #keep(name: string, { stderr }: Ended): void {
+    this.#logs.set(name, (this.#logs.get(name) ?? "") + stderr);
   }
 }
 
