@@ -138,7 +138,9 @@ void t.test("wrong usage of a verb below a verb ends with 2 and says where help 
 });
 
 void t.test("a setting that is most likely not meant is set, with a warning", async (t) => {
-  const { run, json } = await delivered(t);
+  const { run, json, cwd } = await delivered(t);
+  // It waits until what was delivered is in the tables, by which the names are known.
+  await json(`roster springfield ${teacherIn(cwd).id}`);
   await json("district add shelbyville");
   const shared = await run("district set shelbyville signOn.issuers=idp");
   t.match([shared.code, shared.stdout], [0, "changed the policy of shelbyville\n"]);
