@@ -19,7 +19,7 @@ import type { RegistrationContext } from "./context.ts";
 import { takeAccount, takeLicense, takeLogins } from "./facts-in.ts";
 import { judge } from "./judge.ts";
 
-/** Lanes of work, each with its own consumer: a stopped license does not stop a district that is called like it. */
+/** Lanes of work, each with its own consumer: a license does not wait for a district that is called like it. */
 const lanes = [
   { consumer: "registration-licenses", topic: controlTopics.licenses.name, take: takeLicense },
   { consumer: "registration-accounts", topic: controlTopics.accounts.name, take: takeAccount },
@@ -121,7 +121,7 @@ async function underLease(context: RegistrationContext, name: string, work: () =
 
 type Lane = (typeof lanes)[number];
 
-/** Takes in the licenses, or accounts, of one key in their order, until none is left or one is stopped. */
+/** Takes in the licenses, or accounts, of one key in their order, until none is left. */
 async function workOff(context: RegistrationContext, { consumer, take }: Lane, key: string): Promise<void> {
   for (;;) {
     const item = await context.inbox.nextWork(consumer, key);
@@ -129,7 +129,7 @@ async function workOff(context: RegistrationContext, { consumer, take }: Lane, k
     try {
       await take(context, item);
     } catch (thrown) {
-      await stop(context, item, refusal(thrown));
+      await reject(context, item, refusal(thrown));
     }
   }
 }
@@ -141,7 +141,7 @@ function refusal(thrown: unknown): AppError {
   return error;
 }
 
-/** A value that the tables do not take stops its own work alone. What the database says of it repeats the value. */
+/** A value that the tables do not take ends its own work alone. What the database says of it repeats the value. */
 function refusedByDatabase(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || thrown instanceof AppError || !("code" in thrown)) return thrown;
   // Class 22 of SQLSTATE: the value is none of its type.
@@ -149,23 +149,13 @@ function refusedByDatabase(thrown: unknown): unknown {
   return isRefused ? new AppError("fact.unappliable", { details: { sqlstate: String(thrown.code) } }) : thrown;
 }
 
-/** Stops the work of one license or account with its reason, and tells people. */
-async function stop(context: RegistrationContext, item: WorkItem, error: AppError): Promise<void> {
-  await context.inbox.stop(item.id, `${error.code}: ${error.message}`);
-  await context.log.transaction(async (tx) => {
-    raise(context, tx, item, error);
-    await Promise.resolve();
-  });
-  context.logger.error({ topic: item.topic, offset: item.offset, err: error }, "registration work stopped");
-}
-
-/** A login that can never be taken in is dropped with a notice: everybody else of the district signs in behind it. */
+/** What can never be taken in is dropped with a notice: what comes behind it says the whole state of another, or a newer one. */
 async function reject(context: RegistrationContext, item: WorkItem, error: AppError): Promise<void> {
   await context.log.transaction(async (tx) => {
     await context.inbox.finish(tx.sql, item.id);
     raise(context, tx, item, error);
   });
-  context.logger.error({ topic: item.topic, offset: item.offset, err: error }, "login dropped");
+  context.logger.error({ topic: item.topic, offset: item.offset, err: error }, "fact dropped");
 }
 
 function raise(context: RegistrationContext, tx: Transaction, item: WorkItem, error: AppError): void {
