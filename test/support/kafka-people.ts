@@ -5,7 +5,9 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { databaseFailure } from "../../libs/adapters/postgres/database.ts";
 import { type SourceId, parseSourceId } from "../../libs/domain/ids.ts";
+import { isAppError } from "../../libs/errors.ts";
 import { receive } from "../../libs/ingest/deliver.ts";
 import { type PeopleState, peopleState } from "../torture/people-state.ts";
 import type { KafkaStage } from "./kafka-stage.ts";
@@ -46,11 +48,22 @@ export const story: readonly Step[] = [
   (run) => signIn(run, "t5"),
 ];
 
-/** Tells the story, with a pause before each step. */
+/** Tells the story, with a pause before each step, which is done again for as long as a server is away. */
 export async function tell(run: Storyteller, pauseMs: () => number = () => 0): Promise<void> {
   for (const step of story) {
     await sleep(pauseMs());
-    await step(run);
+    await untilDone(() => step(run));
+  }
+}
+
+async function untilDone(work: () => Promise<void>): Promise<void> {
+  for (const deadline = performance.now() + patienceMs; ; await sleep(200)) {
+    try {
+      return await work();
+    } catch (error) {
+      const isAway = isAppError(databaseFailure(error), "database.unreachable");
+      if (!isAway || performance.now() > deadline) throw error;
+    }
   }
 }
 
