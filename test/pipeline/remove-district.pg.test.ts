@@ -82,6 +82,14 @@ async function live(run: PeopleDistrict, changes: Row, subject: string): Promise
   await quiet(system);
 }
 
+/** An account that was made over HTTP, and is linked, before its record has reached the topic. */
+async function storeAccount({ system, district }: PeopleDistrict): Promise<void> {
+  const link = linkTo({ district, issuer, subject: "canary-subject" });
+  const account = { account: `stored-${district}`, product: "music", email: null, link, active: true, at: firstDay };
+  const record = Buffer.from(system.records.encode("rollcall.control.Account", account));
+  await system.sql("account_records").insert({ account: account.account, record });
+}
+
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 30_000;
   while (!(await isSo())) {
@@ -199,6 +207,8 @@ async function sharedTopicsSayIt(
   const accounts = await topicRecords(system, controlTopics.accounts.name);
   const account = accounts.findLast(({ key }) => key === controlKey(`account-${gone}`))?.value;
   t.match(account, { link: null, active: true }, "its accounts are linked to nobody");
+  const stored = accounts.findLast(({ key }) => key === controlKey(`stored-${gone}`))?.value;
+  t.match(stored, { link: null, active: true }, "those that were made over HTTP too");
   const other = accounts.findLast(({ key }) => key === controlKey(`account-${stays}`))?.value;
   t.match(other, { link: { district: stays } }, "and those of others are");
   // Every other shared topic holds ids alone; of these two the answer says until when.
@@ -220,6 +230,7 @@ void t.test(
     await system
       .sql("login_receipts")
       .insert({ id: "00000000-0000-8000-8000-000000000001", district: gone.district, at: new Date() });
+    await storeAccount(gone);
     await leave(gone);
     const before = await tables(system);
     t.match(before.get("roster_users")?.join("\n"), canary, "the person was there");
