@@ -117,7 +117,7 @@ export function repeatFaults(records: readonly Said[]): readonly string[] {
 type Change = { readonly op?: string; readonly changeset?: number; readonly after?: unknown };
 
 /** Keys that a changeset says to be what the one before it had said. */
-async function changedTwice({ system, district }: Storyteller): Promise<readonly string[]> {
+export async function changedTwice({ system, district }: Storyteller): Promise<readonly string[]> {
   const before = new Map<string, Change>();
   const faults: string[] = [];
   for (const { key, value } of await topicRecords(system, districtTopic("roster", district))) {
@@ -132,7 +132,8 @@ async function changedTwice({ system, district }: Storyteller): Promise<readonly
   return faults.slice(0, 5);
 }
 
-async function unfinished({ system, district }: Storyteller): Promise<readonly unknown[]> {
+/** Changesets that are not published, not numbered in turn, or do not begin where the one before ended. */
+export async function unfinished({ system, district }: Storyteller): Promise<readonly unknown[]> {
   const { rows } = await system.sql.raw<{ readonly rows: readonly unknown[] }>(
     `select number, state from (
        select number, state, row_number() over (order by number) as place,

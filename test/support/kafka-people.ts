@@ -75,14 +75,19 @@ async function deliver(run: Storyteller, night: number): Promise<void> {
 /** Hands a set over. @returns the delivery's id. */
 export async function receiveSet(run: Storyteller, rows: Rows, name: string): Promise<string> {
   const { system, district } = run;
-  const path = writeSet(join(system.folder, `${district}-${name}`), rows);
+  const path = writeSet(folderOf(run, name), rows);
   const { id } = await receive(system, { district, source: files, path });
   return id;
 }
 
+/** Where a set of this name is. */
+export function folderOf({ system, district }: Storyteller, name: string): string {
+  return join(system.folder, `${district}-${name}`);
+}
+
 /** Where the set of the last night is. */
-export function lastSet({ system, district }: Storyteller): string {
-  return join(system.folder, `${district}-night-3`);
+export function lastSet(run: Storyteller): string {
+  return folderOf(run, "night-3");
 }
 
 async function signIn({ stage, issuer }: Storyteller, teacher: string): Promise<void> {
