@@ -11,9 +11,9 @@ import { TestDistrict, topicRecords } from "./pipeline.ts";
 type Test = { same(actual: unknown, expected: unknown, what: string): unknown };
 
 /** Asserts that roster.<district> and teacher-rosters.<district>, folded, are what the last set says. */
-export async function same(t: Test, run: Storyteller): Promise<void> {
+export async function same(t: Test, run: Storyteller, set: string = lastSet(run)): Promise<void> {
   const { system, district } = run;
-  const image = readImage(lastSet(run));
+  const image = readImage(set);
   await checkPublished(t, new TestDistrict(system, district), image, `the fold of roster.${district} is the set`);
   const enrollments = [...(image.get("enrollment")?.values() ?? [])];
   const wanted = enrollments

@@ -134,6 +134,11 @@ export function setOf(run: Storyteller, night: number): Rows {
   return grown(rowsOf(rosterOf(night), run), { night, students: 300 });
 }
 
+/** The set of a night after the third: it differs from the one before in some names, and one student has left. */
+export function laterSetOf(run: Storyteller, night: number): Rows {
+  return grown(rowsOf(rosterOf(3), run), { night, students: 303 - night });
+}
+
 /** The set with more students in class k1, each tenth of whom has another name every night. */
 export function grown(rows: Rows, { night, students }: { readonly night: number; readonly students: number }): Rows {
   const ids = Array.from({ length: students }, (_, at) => `b${at}`);
