@@ -309,6 +309,7 @@ void t.test("a license that is called like a district that has left is taken in"
   await removeDistrict(system, run.district);
   await putLicense(system, { license: run.district, orgs: ["0600001"] });
   await until(async () => (await system.sql("licenses").where({ id: run.district })).length === 1);
+  t.match(await system.sql("licenses").where({ id: run.district }), [{ orgs: ["0600001"] }]);
 });
 
 void t.test("a removal that is cut short before any of its steps is ended by the next", async (t) => {

@@ -80,11 +80,13 @@ t.test("records come back byte for byte, with their offsets and the broker's tim
 });
 
 t.test("every length of a record is written right, where its own length takes one byte more too", async (t) => {
+  const wrong: number[] = [];
   for (let length = 0; length < 20_000; length += length < 200 ? 1 : 97) {
     const [batch] = decoded(encodeOne([{ key: "k", value: Buffer.alloc(length, "v") }, record("after")]));
     if (batch?.records[0]?.value?.length !== length || Buffer.from(batch.records[1]?.key ?? []).toString() !== "after")
-      t.fail(`a value of ${length} bytes`);
+      wrong.push(length);
   }
+  t.same(wrong, []);
 });
 
 t.test("batches stay within their limits, and sequences count records", async (t) => {
