@@ -37,6 +37,8 @@ type Place = { readonly brokers: string; readonly registryUrl: string; readonly 
 const root = join(import.meta.dirname, "..", "..");
 const readyMs = 120_000;
 const answerMs = 3_000;
+/** Longer than ops tries to reach a broker before it says that it cannot. */
+const askMs = 30_000;
 
 export class KafkaStage {
   /** The system as this process sees it. Nothing is appended through it. */
@@ -139,7 +141,7 @@ export class KafkaStage {
   /** @returns what went wrong; empty when it was taken. @throws Error when it is refused for good. */
   async #askOnce(url: string, { method, body }: { readonly method: string; readonly body: unknown }): Promise<string> {
     const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json" };
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(askMs);
     const answer = await fetch(url, { method, headers, body: JSON.stringify(body), signal }).catch(String);
     if (typeof answer === "string") return answer;
     const text = await answer.text();
