@@ -101,7 +101,8 @@ async function changesetsOf(system: System): Promise<readonly string[]> {
 
 async function unfinishedOf(system: System): Promise<readonly string[]> {
   const open = [
-    "select 'work' as of, consumer, topic, state, reason from work where state <> 'done'",
+    // What rosters and registration make of it goes on after a verb has ended, and has kills of its own.
+    "select 'work' as of, consumer, topic, state, reason from work where state <> 'done' and consumer in ('diff', 'ingest-sftp')",
     "select 'delivery' as of, id, state from deliveries where state = 'received'",
     "select 'changeset' as of, number, state from changesets where state <> 'published'",
     `select 'range' as of, number from (
