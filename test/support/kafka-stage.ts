@@ -36,6 +36,8 @@ type Place = { readonly brokers: string; readonly registryUrl: string; readonly 
 
 const root = join(import.meta.dirname, "..", "..");
 const readyMs = 120_000;
+/** Longer than several servers are away one after the other, with the pauses of who waits for them. */
+const callerMs = 400_000;
 const answerMs = 3_000;
 /** Longer than ops tries to reach a broker before it says that it cannot. */
 const askMs = 30_000;
@@ -128,7 +130,7 @@ export class KafkaStage {
   /** Asks any process of ops, again and again until one answers: what a caller does who was not answered. */
   async ask(method: "GET" | "PUT" | "POST", path: string, body?: unknown): Promise<void> {
     let last = "no process of ops runs";
-    for (const deadline = performance.now() + readyMs; performance.now() < deadline; await sleep(100)) {
+    for (const deadline = performance.now() + callerMs; performance.now() < deadline; await sleep(100)) {
       for (const { apiPort } of this.#instancesOf("ops")) {
         const said = await this.#askOnce(`http://127.0.0.1:${apiPort}${path}`, { method, body });
         if (said === "") return;
