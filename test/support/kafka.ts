@@ -20,6 +20,12 @@ import { freePorts } from "../../libs/stack/free-ports.ts";
 import type { RunningServer } from "../../libs/stack/process.ts";
 import type { Teardown } from "./teardown.ts";
 
+/** Whole systems on real servers take most of a minute each: they run where CI runs, and in `make torture`. */
+export const skipWholeSystems: false | string =
+  process.env["CI"] === "true" || process.env["TORTURE"] === "1"
+    ? false
+    : "it takes most of a minute: CI=true make test, or make torture";
+
 export type SkippableTest = Teardown & { pass(message: string, extra: { readonly skip: string }): unknown };
 
 const root = join(import.meta.dirname, "..", "..");
