@@ -4,6 +4,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 
+import { skipWholeSystems } from "../support/kafka.ts";
+
 import { isSaidOnce, same } from "../support/kafka-audit.ts";
 import {
   grown,
@@ -31,47 +33,51 @@ const both = serviceNames.flatMap((service) => [
   { service, number: 2 },
 ]);
 
-void t.test("I19 two processes of each service share the work, and one takes over what the other held", async (t) => {
-  const stage = await kafkaStage(t);
-  if (stage === null) return;
-  await stage.start(...both);
+void t.test(
+  "I19 two processes of each service share the work, and one takes over what the other held",
+  { skip: skipWholeSystems },
+  async (t) => {
+    const stage = await kafkaStage(t);
+    if (stage === null) return;
+    await stage.start(...both);
 
-  const calm = await Promise.all([1, 2, 3].map((number) => storyIn(stage, `calm${number}`, number)));
-  await Promise.all(calm.map((run) => tell(run)));
-  const states = await Promise.all(calm.map((run) => stateInTime(run, isWhole)));
-  const [wanted] = states;
-  for (const [at, run] of calm.entries()) {
-    t.strictSame(states[at], wanted, `${run.district} ends as the others do`);
+    const calm = await Promise.all([1, 2, 3].map((number) => storyIn(stage, `calm${number}`, number)));
+    await Promise.all(calm.map((run) => tell(run)));
+    const states = await Promise.all(calm.map((run) => stateInTime(run, isWhole)));
+    const [wanted] = states;
+    for (const [at, run] of calm.entries()) {
+      t.strictSame(states[at], wanted, `${run.district} ends as the others do`);
+      await same(t, run);
+      await isSaidOnce(t, run);
+    }
+    t.ok(wanted !== undefined && typeof wanted !== "string" && isWhole(wanted), "and ends well");
+
+    await t.test("a very large plan of one district keeps no other one waiting", (t) => largeBesideSmall(t, stage));
+
+    const run = await storyIn(stage, "left", 20);
+    const random = new Random(seed, 2);
+    await Promise.all([
+      tell(run, () => random.below(400)),
+      ...serviceNames.map(async (service) => {
+        await sleep(random.below(3_000));
+        await stage.kill({ service, number: 1 });
+      }),
+    ]);
+    const killedAt = performance.now();
+    t.strictSame(await stateInTime(run, (state) => JSON.stringify(state) === JSON.stringify(wanted)), wanted);
+    const tookMs = performance.now() - killedAt;
+    t.comment(`the others had done all of it ${Math.round(tookMs)} ms after the last kill`);
+    t.ok(tookMs < takeOverMs, "within the time of the leases");
     await same(t, run);
     await isSaidOnce(t, run);
-  }
-  t.ok(wanted !== undefined && typeof wanted !== "string" && isWhole(wanted), "and ends well");
 
-  await t.test("a very large plan of one district keeps no other one waiting", (t) => largeBesideSmall(t, stage));
-
-  const run = await storyIn(stage, "left", 20);
-  const random = new Random(seed, 2);
-  await Promise.all([
-    tell(run, () => random.below(400)),
-    ...serviceNames.map(async (service) => {
-      await sleep(random.below(3_000));
-      await stage.kill({ service, number: 1 });
-    }),
-  ]);
-  const killedAt = performance.now();
-  t.strictSame(await stateInTime(run, (state) => JSON.stringify(state) === JSON.stringify(wanted)), wanted);
-  const tookMs = performance.now() - killedAt;
-  t.comment(`the others had done all of it ${Math.round(tookMs)} ms after the last kill`);
-  t.ok(tookMs < takeOverMs, "within the time of the leases");
-  await same(t, run);
-  await isSaidOnce(t, run);
-
-  const words = { "ingest-sftp": "delivery read", diff: "changeset published", rosters: "rosters published" };
-  const logs = await stage.end();
-  for (const [service, word] of Object.entries(words))
-    for (const number of [1, 2])
-      t.ok(logs.get(`${service}-${number}`)?.includes(word), `${service}-${number} did some of it`);
-});
+    const words = { "ingest-sftp": "delivery read", diff: "changeset published", rosters: "rosters published" };
+    const logs = await stage.end();
+    for (const [service, word] of Object.entries(words))
+      for (const number of [1, 2])
+        t.ok(logs.get(`${service}-${number}`)?.includes(word), `${service}-${number} did some of it`);
+  },
+);
 
 type Test = Pick<typeof t, "equal" | "same" | "comment">;
 

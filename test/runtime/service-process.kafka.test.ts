@@ -9,7 +9,7 @@ import { registerSchemas } from "../../libs/adapters/registry/confluent.ts";
 import { freePorts } from "../../libs/stack/free-ports.ts";
 import { confluentUrl, startRegistry } from "../../libs/stack/registry-server.ts";
 import { finish, start } from "../support/child.ts";
-import { kafkaBrokers, ownBroker, spaciousFolder } from "../support/kafka.ts";
+import { kafkaBrokers, ownBroker, spaciousFolder, skipWholeSystems } from "../support/kafka.ts";
 import { freshDatabase } from "../support/postgres.ts";
 import { startBroker } from "../../libs/stack/broker.ts";
 
@@ -40,6 +40,7 @@ async function untilHealth(port: number, isWanted: (told: Told) => boolean): Pro
 
 t.test(
   "registry down, then empty, then there; broker killed and back: told each time, and mended without us",
+  { skip: skipWholeSystems },
   async (t) => {
     const broker = await ownBroker(t);
     if (broker === null) return;

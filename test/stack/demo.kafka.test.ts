@@ -4,7 +4,7 @@ import { join } from "node:path";
 import t from "tap";
 
 import { finish } from "../support/child.ts";
-import { kafkaBrokers } from "../support/kafka.ts";
+import { kafkaBrokers, skipWholeSystems } from "../support/kafka.ts";
 
 t.setTimeout(300_000);
 
@@ -18,7 +18,7 @@ function comparable(text: string): string {
     .replace(/^Rollcall is up: .*$/mu, "Rollcall is up");
 }
 
-t.test("the demo on Kafka ends well and says what it says on PostgreSQL", async (t) => {
+t.test("the demo on Kafka ends well and says what it says on PostgreSQL", { skip: skipWholeSystems }, async (t) => {
   if ((await kafkaBrokers(t)) === null) return;
   const onPostgres = await finish([join(root, "bin/rollcall"), "demo"]);
   const onKafka = await finish([join(root, "bin/rollcall"), "demo", "--log", "kafka"]);
