@@ -14,6 +14,7 @@ import { ApiClient, pathOf, serveHere } from "./api.ts";
 import { releaseDistrict } from "./district-states.ts";
 import { explanationText } from "./explain.ts";
 import { teacherRoster, type TeacherView } from "./rosters.ts";
+import { factsSettled } from "./settled.ts";
 import type { System } from "./system.ts";
 
 const product = "music";
@@ -50,6 +51,8 @@ async function teachers(stage: Stage): Promise<void> {
   const { system, district, api } = stage;
   await say(`\nTeachers: ${district} is released, and registers its teachers by the licenses of their schools`);
   await releaseDistrict(system, district, "demo");
+  // Who has classes is known once the rosters of the last night are there.
+  await factsSettled(system);
   const [licensed, other] = await twoTeachers(stage);
   const login = await signIn(stage, licensed);
   await expect(stage, login, "inactive");

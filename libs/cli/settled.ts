@@ -11,7 +11,12 @@ const factTopics = [changesets, logins, licenses, accounts].map(({ name }) => na
 
 /** Runs work once everything that was there is worked off, or after a minute. @param work is told whether it is. */
 export async function onSettled<T>(system: System, work: (isSettled: boolean) => Promise<T>): Promise<T> {
-  return withServices(system, async () => work(await untilSettled(system, { topics: factTopics, waitMs: patienceMs })));
+  return withServices(system, async () => work(await factsSettled(system)));
+}
+
+/** Waits, while services run, until everything that was there is worked off. @returns whether it is, after a minute. */
+export async function factsSettled(system: System): Promise<boolean> {
+  return untilSettled(system, { topics: factTopics, waitMs: patienceMs });
 }
 
 /** What to add to an answer that may be old. */
