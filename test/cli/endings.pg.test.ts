@@ -14,7 +14,7 @@ import { freshDatabase } from "../support/postgres.ts";
 import type { Teardown } from "../support/teardown.ts";
 
 const launcher = join(import.meta.dirname, "../../bin/rollcall");
-const soonMs = 5000;
+const soonMs = 45_000;
 t.setTimeout(120_000);
 
 type Environment = { readonly env: NodeJS.ProcessEnv; readonly cwd: string };
