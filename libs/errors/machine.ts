@@ -166,6 +166,13 @@ export const machineErrors = {
     retryable: false,
     remedy: "Read the cause: install what it names, free the port or the memory, then give the command again.",
   },
+  "topics.changed": {
+    message: "looking at topics whose settings others have changed",
+    status: 500,
+    retryable: false,
+    remedy:
+      "Find out who changed them, then `rollcall topics apply`; with --dry-run it only shows what differs. What a broker has deleted meanwhile it does not bring back.",
+  },
   "topics.differ": {
     message: "reading back the topics that were just changed",
     status: 500,

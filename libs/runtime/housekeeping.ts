@@ -1,5 +1,5 @@
 // Keeps the log in PostgreSQL as libs/topics.ts says: old records of control and transport topics go, compacted topics
-// are compacted, and finished work is forgotten. On Kafka the broker does this.
+// are compacted, and finished work is forgotten. On Kafka the brokers do this, but for what kafka-upkeep.ts does.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -8,6 +8,7 @@ import type { Database } from "../adapters/postgres/database.ts";
 import type { PostgresLog } from "../adapters/postgres/log.ts";
 import { parseDistrictId } from "../domain/ids.ts";
 import { controlTopics, districtTopic, districtTopicKinds, districtTopics, type TopicDescription } from "../topics.ts";
+import { keepKafka } from "./kafka-upkeep.ts";
 import type { Ports } from "./open.ts";
 
 const firstMs = 60_000;
@@ -28,7 +29,8 @@ async function slept(ms: number, signal: AbortSignal): Promise<boolean> {
 /** One round over all topics. */
 export async function tidyUp(system: Ports, signal: AbortSignal): Promise<void> {
   const { postgresLog } = system;
-  if (postgresLog !== null) await keepLog({ log: postgresLog, database: system.database, signal });
+  if (postgresLog === null) await keepKafka(system, signal);
+  else await keepLog({ log: postgresLog, database: system.database, signal });
   await system.inbox.prune(doneWorkMs);
 }
 

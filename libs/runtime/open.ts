@@ -19,6 +19,7 @@ import type { Clock, EventLog } from "../ports.ts";
 import { controlTopics } from "../topics.ts";
 import type { Logger } from "./logger.ts";
 import type { KafkaSettings, Settings } from "./settings.ts";
+import { TopicWatch } from "./topic-watch.ts";
 
 /** A log that this process opened. `deleteBefore` forgets the records before an offset. */
 export type SystemLog = EventLog & Pick<PostgresLog, "deleteBefore" | "close">;
@@ -31,8 +32,10 @@ export type Ports = IngestContext & {
   readonly inbox: Inbox;
   readonly records: RecordCodec;
   readonly changes: ChangeCodec;
-  /** What the log cannot do just now, by the topic; it goes on by itself. */
+  /** What the log cannot do just now, by the topic, which goes on by itself; and topics that others have changed. */
   readonly problems: () => ReadonlyMap<string, AppError>;
+  /** Asks whether the brokers keep the topics as they shall be; those that they do not are problems from then on. */
+  readonly lookAtTopics: () => Promise<void>;
 };
 
 const clock: Clock = { now: () => Date.now() };
@@ -53,6 +56,7 @@ export async function openPorts(about: {
   const codec = await openCodec(registry);
   const changes = await ChangeCodec.open(registry);
   const { log, own, problems } = openLog({ kafka, database, codec });
+  const watch = kafka === null ? null : new TopicWatch({ kafka, sql: database.sql, logger });
   try {
     for (const topic of Object.values(controlTopics)) await log.createTopic(topic.name);
   } catch (error) {
@@ -62,7 +66,8 @@ export async function openPorts(about: {
   return {
     log,
     postgresLog: own,
-    problems,
+    problems: () => new Map([...(watch?.changed ?? []), ...problems()]),
+    lookAtTopics: async () => watch?.look(),
     database,
     sql: database.sql,
     codec,

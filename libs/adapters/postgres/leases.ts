@@ -12,6 +12,11 @@ import type { Lease } from "../../ports.ts";
 /** Whose lease, under which name, for how long from now. A holder is one attempt of one process, such as a random id. */
 export type LeaseRequest = { readonly name: string; readonly holder: string; readonly ttlMs: number };
 
+/** The lease that lasts a week from a record which was written to a topic only so that it is not silent. */
+export function weekLease(topic: string): string {
+  return `week.${topic}`;
+}
+
 type EpochRow = { readonly epoch: number };
 
 /** @returns null when someone holds it, also when that is the same holder. */

@@ -17,7 +17,7 @@ import type { Landing } from "../../ports.ts";
 import { controlKey, controlTopics, districtTopic, districtTopicKinds, isKeyedByDistrict } from "../../topics.ts";
 import { type LinkPorts, unlinkAccounts } from "./account-links.ts";
 import { unnamedContents } from "./landing-names.ts";
-import { checkLease, type HeldLease, holdLease } from "./leases.ts";
+import { checkLease, type HeldLease, holdLease, weekLease } from "./leases.ts";
 import { rosterTables } from "./roster-rows.ts";
 import { isStone, type Stone, stoneOf } from "./stones.ts";
 
@@ -54,6 +54,11 @@ export const districtTables: readonly string[] = [
   "decisions",
   "changesets",
   "deliveries",
+  "drop_waits",
+  "drop_sets",
+  "drop_files",
+  "sftp_credentials",
+  "sftp_audit",
   "sources",
   "district_states",
 ];
@@ -79,14 +84,14 @@ export async function removeDistrict(
       const stone = await stoneOf(ports.sql, id);
       if (stone !== null && stone.emptiedAt !== null) break;
       begins(step);
-      await steps[step](ports, id, held);
+      await steps[step](ports, { id, held, patienceMs });
     }
   } finally {
     for (const each of held) await each.release();
   }
   await ports
     .sql("leases")
-    .whereIn("name", [...names, ...outboxLeases(id)])
+    .whereIn("name", [...names, ...topicLeases(id)])
     .delete();
   const stone = await stoneOf(ports.sql, id);
   if (stone === null) throw new AppError("district.unknown", { message: `there is no district ${id}` });
@@ -99,8 +104,11 @@ function leaseNames(id: DistrictId): readonly string[] {
   return [`ingest-sftp.${id}`, ...topics, `rosters.${id}`, `registration.${id}`];
 }
 
-function outboxLeases(id: DistrictId): readonly string[] {
-  return districtTopicKinds.map((kind) => `outbox.${districtTopic(kind, id)}`);
+function topicLeases(id: DistrictId): readonly string[] {
+  return districtTopicKinds.flatMap((kind) => {
+    const topic = districtTopic(kind, id);
+    return [`outbox.${topic}`, weekLease(topic)];
+  });
 }
 
 async function holdAll(sql: Knex, names: readonly string[], patienceMs: number): Promise<readonly HeldLease[]> {
@@ -124,17 +132,20 @@ async function holdOne(sql: Knex, name: string, deadline: number): Promise<HeldL
   }
 }
 
-type Step = (ports: RemovalPorts, id: DistrictId, held: readonly HeldLease[]) => Promise<void>;
+type Removal = { readonly id: DistrictId; readonly held: readonly HeldLease[]; readonly patienceMs: number };
+type Step = (ports: RemovalPorts, removal: Removal) => Promise<void>;
 
 const steps: Readonly<Record<RemovalStep, Step>> = {
   stone: layStone,
   rows: deleteRows,
-  accounts: unlinkAccounts,
-  topics: async ({ log }, id) => {
+  accounts: (ports, { id }) => unlinkAccounts(ports, id),
+  topics: async ({ log }, { id }) => {
     for (const kind of districtTopicKinds) await log.deleteTopic(districtTopic(kind, id));
   },
   landing: emptyLanding,
-  end: async ({ sql, clock }, id) => {
+  end: async (ports, { id, patienceMs }) => {
+    const { sql, clock } = ports;
+    await untilSent(ports, patienceMs);
     await sql("stones")
       .where({ id })
       .update({ emptied_at: new Date(clock.now()) });
@@ -142,11 +153,7 @@ const steps: Readonly<Record<RemovalStep, Step>> = {
 };
 
 /** From here on whatever comes for the district is dropped. The record that says that it left comes after all others. */
-async function layStone(
-  { log, records, clock }: RemovalPorts,
-  id: DistrictId,
-  held: readonly HeldLease[],
-): Promise<void> {
+async function layStone({ log, records, clock }: RemovalPorts, { id, held }: Removal): Promise<void> {
   const extent = await log.extent(districtTopic("roster", id));
   const at = clock.now();
   await log.transaction(async (tx) => {
@@ -183,7 +190,7 @@ async function layStone(
 }
 
 /** Every row of the district, and the district, in one transaction: nobody sees half of it. */
-async function deleteRows({ sql }: RemovalPorts, id: DistrictId, held: readonly HeldLease[]): Promise<void> {
+async function deleteRows({ sql }: RemovalPorts, { id, held }: Removal): Promise<void> {
   await sql.transaction(async (trx) => {
     // Whoever adds a fact locks the row first: after this statement nobody does, and later nobody finds it.
     await trx.raw("select 1 from districts where id = ? for update", [id]);
@@ -207,12 +214,32 @@ async function checkLeases(sql: Knex.Transaction, held: readonly HeldLease[]): P
 }
 
 /** What the district delivered, what an interrupted delivery left, and whatever else no delivery names. */
-async function emptyLanding({ sql, landing }: RemovalPorts, id: DistrictId): Promise<void> {
+async function emptyLanding({ sql, landing }: RemovalPorts, { id }: Removal): Promise<void> {
   await landing.deleteDocuments(id);
   await landing.deleteUnfinished(unfinishedAgeMs);
   for await (const hashes of landing.contents()) {
     await sql.transaction(async (trx) => {
       for (const hash of await unnamedContents(trx, hashes)) await landing.deleteContent(hash);
     });
+  }
+}
+
+/**
+ * What waits to be sent to the shared topics may be about the district: from when they have it, it is kept for a known time.
+ * @throws AppError `kafka.unreachable` when it cannot be sent now.
+ */
+async function untilSent({ sql, log }: RemovalPorts, patienceMs: number): Promise<void> {
+  const shared = Object.values(controlTopics).map(({ name }) => name);
+  const last: number | null = (await sql("outbox").whereIn("topic", shared).max("seq as last").first())?.last ?? null;
+  const signal = new AbortController().signal;
+  for (const deadline = performance.now() + patienceMs; last !== null;) {
+    const waiting: { readonly topic: string } | undefined = await sql("outbox")
+      .whereIn("topic", shared)
+      .where("seq", "<=", last)
+      .first("topic");
+    if (waiting === undefined) return;
+    if (performance.now() > deadline) throw new AppError("kafka.unreachable", { details: waiting });
+    // Whoever waits takes part in sending.
+    await log.waitForAppend(shared, leasePollMs, signal);
   }
 }
