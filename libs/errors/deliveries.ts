@@ -97,6 +97,12 @@ export const deliveriesErrors = {
     remedy:
       "A district has one active source for now, because two would delete each other's rows. Deliver from the source it has.",
   },
+  "source.unknown": {
+    message: "looking up the source",
+    status: 404,
+    retryable: false,
+    remedy: "List the district's sources with `rollcall source list`, or make one with `rollcall source add`.",
+  },
   "work.not-waiting": {
     message: "finishing work that is not waiting",
     status: 409,
