@@ -1,99 +1,94 @@
-// The figures that the README quotes, by one command: two nights of a sample district through every stage.
+// Two nights of a sample district through every stage, on both logs.
 // It keeps true that all ratios come from one run on one machine: the yardsticks (fast-csv alone, COPY into the same
-// server) are measured before, between and after the stages, and their medians count; and that what is measured did its
-// work: the changesets are compared with the ledger of the sample.
+// server) are measured before and after each round, the logs take turns, medians count; and that what is measured did
+// its work: the changesets are compared with the ledger of the sample.
 //
 //   BENCH_STUDENTS  students of the district, 20,000 unless given (the README: 200,000)
+//   BENCH_ROUNDS    how often each stage is measured, 3 unless given
 //   BENCH_PROFILE   folder for CPU profiles of the stages
 //   BENCH_FOLDER    where the temporary folder is made
 
 import { spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { startPostgres } from "../libs/adapters/postgres/embedded.ts";
-import { EnvReader, processEnv } from "../libs/runtime/env.ts";
 import { type SampleReport, writeSample } from "../libs/sample/sample.ts";
+import { type Ground, machine, onGround, type Options, optionsFromEnv, say, type Way } from "./ground.ts";
 import type { Measured, StageInput, StageName } from "./stages.ts";
-import { type Line, median, table } from "./table.ts";
+import { type Cell, markdown, median, ratio, report } from "./table.ts";
 
-type Options = { readonly students: number; readonly profile: string | null; readonly folder: string };
 type Figures = Measured & { readonly peakMb: number };
-type Night = { readonly set: string; readonly report: SampleReport };
-type Run = (stage: StageName, night: Night, district: string) => Promise<Figures>;
+type Night = { readonly set: string; readonly number: 1 | 2; readonly report: SampleReport };
+type Nights = readonly [Night, Night];
+type Run = (
+  stage: StageName,
+  about: { readonly night: Night; readonly way: Way; readonly district: string },
+) => Promise<Figures>;
 
-function optionsFromEnv(): Options {
-  const env = new EnvReader(processEnv());
-  const options = {
-    students: env.integer("BENCH_STUDENTS", { fallback: 20_000, min: 100, max: 5_000_000 }),
-    profile: env.optional("BENCH_PROFILE"),
-    folder: env.text("BENCH_FOLDER", tmpdir()),
-  };
-  env.finish();
-  return options;
-}
-
-async function main(): Promise<void> {
-  const options = optionsFromEnv();
-  const folder = await mkdtemp(join(options.folder, "rollcall-bench-"));
-  // Under root the server runs as another user, who must be able to pass.
-  await chmod(folder, 0o711);
-  try {
-    say(`writing two nights of ${options.students} students`);
-    const nights = [await writeNight(folder, options, 1), await writeNight(folder, options, 2)] as const;
-    const server = await startPostgres({ dataDir: join(folder, "postgres") });
-    try {
-      const run: Run = (stage, { set }, district) =>
-        runChild({ stage, set, district, databaseUrl: server.url, dataDir: folder }, options.profile);
-      await report(options, nights, await measure(run, nights));
-    } finally {
-      await server.stop();
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function writeNight(folder: string, options: Options, night: number): Promise<Night> {
-  const set = join(folder, `night-${night}`);
-  await mkdir(set);
-  const ledger = join(folder, `expected-${night}.jsonl`);
-  return { set, report: await writeSample({ directory: set, ledger, students: options.students, night }) };
-}
-
-type Results = {
-  readonly fastCsv: readonly Figures[];
-  readonly copy: readonly Figures[];
-  readonly validate: Figures;
-  readonly staged: readonly (readonly [string, Figures, Night])[];
+/** What was measured of one stage, once a round. */
+type Line = {
+  readonly stage: string;
+  readonly log: Way["log"] | null;
+  readonly rows: number;
+  readonly runs: Figures[];
 };
 
-async function measure(run: Run, [one, two]: readonly [Night, Night]): Promise<Results> {
-  const fastCsv: Figures[] = [];
-  const copy: Figures[] = [];
-  const yardsticks = async (): Promise<void> => {
-    fastCsv.push(await run("fast-csv", one, ""));
-    copy.push(await run("copy", one, ""));
-  };
-  await yardsticks();
-  const validate = await run("validate", one, "");
-  const staged: (readonly [string, Figures, Night])[] = [];
-  const stage = async (name: string, which: StageName, night: Night, district: string): Promise<void> => {
-    const figures = await run(which, night, district);
-    if (figures.counts !== null) compareWithLedger(figures, night);
-    staged.push([name, figures, night]);
-  };
-  await stage("ingest, night 1", "ingest", one, "staged");
-  await stage("diff, night 1", "diff", one, "staged");
-  await yardsticks();
-  await stage("ingest, night 2", "ingest", two, "staged");
-  await stage("diff, night 2", "diff", two, "staged");
-  await stage("end to end, night 1", "whole", one, "whole");
-  await stage("end to end, night 2", "whole", two, "whole");
-  await yardsticks();
-  return { fastCsv, copy, validate, staged };
+async function main(): Promise<void> {
+  const options = optionsFromEnv({ students: 20_000 });
+  await onGround(options.parent, async (ground) => {
+    say(`writing two nights of ${options.students} students`);
+    const nights: Nights = [await writeNight(ground, options, 1), await writeNight(ground, options, 2)];
+    const run: Run = (stage, { night, way, district }) =>
+      runChild({ stage, set: night.set, settings: way.settings, district }, options.profile);
+    await tell(options, await measure(run, { ground, nights, rounds: options.rounds }));
+  });
 }
+
+async function writeNight({ folder }: Ground, { students }: Options, number: 1 | 2): Promise<Night> {
+  const set = join(folder, `night-${number}`);
+  await mkdir(set);
+  const ledger = join(folder, `expected-${number}.jsonl`);
+  return { set, number, report: await writeSample({ directory: set, ledger, students, night: number }) };
+}
+
+async function measure(
+  run: Run,
+  { ground, nights, rounds }: { readonly ground: Ground; readonly nights: Nights; readonly rounds: number },
+): Promise<readonly Line[]> {
+  const lines = new Map<string, Line>();
+  const add = (
+    stage: string,
+    log: Way["log"] | null,
+    { night, figures }: { readonly night: Night; readonly figures: Figures },
+  ): void => {
+    const name = `${stage} ${log ?? ""}`;
+    const line = lines.get(name) ?? { stage, log, rows: night.report.rows, runs: [] };
+    line.runs.push(figures);
+    lines.set(name, line);
+  };
+  const [one] = nights;
+  const ways = ground.kafka === null ? [ground.postgres] : [ground.postgres, ground.kafka];
+  const yardsticks = async (): Promise<void> => {
+    const about = { night: one, way: ground.postgres, district: "" };
+    for (const stage of ["fast-csv", "copy", "validate"] as const)
+      add(stage, null, { night: one, figures: await run(stage, about) });
+  };
+  await yardsticks();
+  for (let round = 1; round <= rounds; round++) {
+    for (const stages of [["ingest", "diff"], ["whole"]] as const)
+      for (const night of nights)
+        for (const stage of stages)
+          for (const way of round % 2 === 0 ? ways.toReversed() : ways) {
+            const figures = await run(stage, { night, way, district: `${stages.join("-")}-${round}` });
+            if (figures.counts !== null) compareWithLedger(figures, night);
+            add(`${stageWords[stage]}, night ${night.number}`, way.log, { night, figures });
+          }
+    await yardsticks();
+  }
+  return [...lines.values()];
+}
+
+const stageWords = { ingest: "ingest", diff: "diff", whole: "end to end" } as const;
 
 /** The sample's ledger says what changed; demographics are kept back under the default policy. */
 function compareWithLedger({ counts }: Figures, { report: { changes } }: Night): void {
@@ -108,31 +103,62 @@ function compareWithLedger({ counts }: Figures, { report: { changes } }: Night):
   }
 }
 
-async function report(options: Options, [one]: readonly [Night, Night], results: Results): Promise<void> {
-  const line = (stage: string, { seconds, cpuSeconds, peakMb }: Figures, { report: { rows } }: Night): Line => ({
-    stage,
-    rows,
-    seconds,
-    cpuSeconds,
-    peakMb,
+async function tell(options: Options, lines: readonly Line[]): Promise<void> {
+  const size = `${options.students.toLocaleString("en")} students, medians of ${options.rounds}; ${machine()}`;
+  const figures = lines.map(({ stage, log, rows, runs }) => ({ ...typical(runs), stage, log, rows }));
+  await report({ name: "stages", title: `Two nights: ${size}`, table: againstYardsticks(lines), figures });
+  const table = againstEachOther(lines);
+  if (table !== null) await report({ name: "logs", title: `The same on both logs: ${size}`, table, figures });
+}
+
+function typical(runs: readonly Figures[]): Figures {
+  return median(runs, ({ seconds }) => seconds);
+}
+
+/** How many times the yardsticks' time a row takes, on the log in PostgreSQL. */
+function againstYardsticks(lines: readonly Line[]): string {
+  const perRow = ({ rows, runs }: Line): number => typical(runs).seconds / rows;
+  const [fastCsv, copy] = ["fast-csv", "copy"].map((name) => lines.find(({ stage }) => stage === name));
+  if (fastCsv === undefined || copy === undefined) throw new Error("the yardsticks were not measured");
+  return markdown(
+    ["stage", "rows", "seconds", "cpu s", "rows/s", "peak MB", "time ÷ fast-csv", "time ÷ COPY"],
+    lines
+      .filter(({ log }) => log !== "Kafka")
+      .map((line): readonly Cell[] => {
+        const { seconds, cpuSeconds, peakMb } = typical(line.runs);
+        const ratios = [ratio(perRow(line), perRow(fastCsv)), ratio(perRow(line), perRow(copy))];
+        return [line.stage, line.rows, seconds, cpuSeconds, line.rows / seconds, Math.round(peakMb), ...ratios];
+      }),
+  );
+}
+
+/** @returns null where only one log was there. */
+function againstEachOther(lines: readonly Line[]): string | null {
+  const rows = lines.flatMap((kafka): (readonly Cell[])[] => {
+    const postgres = lines.find(({ stage, log }) => stage === kafka.stage && log === "PostgreSQL");
+    if (kafka.log !== "Kafka" || postgres === undefined) return [];
+    const [a, b] = [typical(postgres.runs), typical(kafka.runs)];
+    const times = [a.seconds, b.seconds, ratio(b.seconds, a.seconds), a.cpuSeconds, b.cpuSeconds];
+    return [[kafka.stage, kafka.rows, ...times, Math.round(a.peakMb), Math.round(b.peakMb)]];
   });
-  const fastCsv = line("fast-csv alone (median of 3)", median(results.fastCsv), one);
-  const copy = line("COPY as text (median of 3)", median(results.copy), one);
-  const lines = [
-    fastCsv,
-    copy,
-    line("validate", results.validate, one),
-    ...results.staged.map(([name, figures, night]) => line(name, figures, night)),
+  const header = [
+    "stage",
+    "rows",
+    "PostgreSQL s",
+    "Kafka s",
+    "Kafka ÷ PostgreSQL",
+    "cpu s",
+    "Kafka cpu s",
+    "peak MB",
+    "Kafka peak MB",
   ];
-  const machine = `${availableParallelism()} cores, ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}`;
-  console.log(`${options.students.toLocaleString("en")} students; ${machine}\n\n${table(lines, { fastCsv, copy })}`);
-  const last = { students: options.students, machine, lines };
-  await writeFile(join(import.meta.dirname, "last.json"), `${JSON.stringify(last, null, 2)}\n`);
+  return rows.length === 0 ? null : markdown(header, rows);
 }
 
 async function runChild(input: StageInput, profile: string | null): Promise<Figures> {
-  say(`${input.stage} ${input.district}`);
-  const name = `${input.stage}-${input.set.slice(-1)}`;
+  const log = input.settings.kafka ? "kafka" : "postgres";
+  say(`${input.stage} ${input.district} ${log}`);
+  const name = `${input.stage}-${input.set.slice(-1)}-${log}`;
   const flags =
     profile === null ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${name}.cpuprofile`];
   const child = spawn(process.execPath, [...flags, join(import.meta.dirname, "stage.ts"), JSON.stringify(input)], {
@@ -149,10 +175,6 @@ async function runChild(input: StageInput, profile: string | null): Promise<Figu
   const figures: Figures = JSON.parse(output);
   say(`  ${figures.seconds.toFixed(2)} s, ${figures.peakMb.toFixed(0)} MB`);
   return figures;
-}
-
-function say(text: string): void {
-  console.error(text);
 }
 
 if (import.meta.main) await main();

@@ -11,16 +11,17 @@ import { parse } from "fast-csv";
 import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 
-import { openSystem, type System } from "../libs/cli/system.ts";
+import type { System } from "../libs/cli/system.ts";
 import { unreachable } from "../libs/domain/assert.ts";
-import { type DistrictId, parseDistrictId, parseSourceId } from "../libs/domain/ids.ts";
+import type { DistrictId } from "../libs/domain/ids.ts";
 import { defaultPolicy } from "../libs/domain/policy.ts";
 import { AppError } from "../libs/errors.ts";
 import { deliver } from "../libs/ingest/deliver.ts";
 import { validatePath } from "../libs/ingest/validate.ts";
-import { createLogger } from "../libs/runtime/logger.ts";
 import type { Count } from "../libs/records.ts";
+import type { Settings } from "../libs/runtime/settings.ts";
 import { runDiff } from "../services/diff/service.ts";
+import { namesOf, withSystem } from "./ground.ts";
 
 export type StageName = "fast-csv" | "copy" | "validate" | "ingest" | "diff" | "whole";
 
@@ -28,8 +29,8 @@ export type StageInput = {
   readonly stage: StageName;
   /** Folder of the set. */
   readonly set: string;
-  readonly databaseUrl: string;
-  readonly dataDir: string;
+  /** They say also which log it is. */
+  readonly settings: Settings;
   readonly district: string;
 };
 
@@ -55,11 +56,11 @@ export async function runStage(input: StageInput): Promise<Measured> {
     case "validate":
       return timed(() => validate(input.set));
     case "ingest":
-      return withSystem(input, (system, district) => ingest(system, district, input.set));
+      return onDistrict(input, (system, district) => ingest(system, district, input.set));
     case "diff":
-      return withSystem(input, diff);
+      return onDistrict(input, diff);
     case "whole":
-      return withSystem(input, async (system, district) => {
+      return onDistrict(input, async (system, district) => {
         await ingest(system, district, input.set);
         return diff(system, district);
       });
@@ -96,8 +97,8 @@ async function readWithFastCsv(set: string): Promise<Work> {
 }
 
 /** The second yardstick: the rows as text in tables of the same server, without a write-ahead log, key or check. */
-async function copy({ set, databaseUrl }: StageInput): Promise<Measured> {
-  const client = new pg.Client({ connectionString: databaseUrl });
+async function copy({ set, settings }: StageInput): Promise<Measured> {
+  const client = new pg.Client({ connectionString: settings.databaseUrl ?? "" });
   await client.connect();
   try {
     const names = await csvFiles(set);
@@ -151,26 +152,20 @@ async function validate(set: string): Promise<Work> {
   };
 }
 
-async function withSystem(
-  input: StageInput,
+async function onDistrict(
+  { settings, district: name }: StageInput,
   work: (system: System, district: DistrictId) => Promise<Work>,
 ): Promise<Measured> {
-  const settings = { dataDir: input.dataDir, databaseUrl: input.databaseUrl };
-  const system = await openSystem(settings, createLogger({ name: "bench", level: "warn" }));
-  try {
-    const district = parseDistrictId(input.district);
-    if (district === null) throw new Error("the district's name is no id");
+  const { district } = namesOf(name);
+  return withSystem(settings, async (system) => {
     const policy = JSON.stringify(defaultPolicy);
     await system.sql("districts").insert({ id: district, name: "Bench", policy }).onConflict("id").ignore();
-    return await timed(() => work(system, district));
-  } finally {
-    await system.close();
-  }
+    return timed(() => work(system, district));
+  });
 }
 
 async function ingest(system: System, district: DistrictId, path: string): Promise<Work> {
-  const source = parseSourceId("bench");
-  if (source === null) throw new Error("the source's name is no id");
+  const { source } = namesOf("bench");
   const { verdict } = await deliver(system, { district, source, path, signal: new AbortController().signal });
   if (verdict.outcome !== "accepted") throw new Error(`the set is refused: ${String(verdict.refusal)}`);
   return {

@@ -1,41 +1,52 @@
-// The figures of a run as a table for people; the same figures stand in last.json.
+// Figures as a table for people, in Markdown, and beside it as JSON for programs.
 
-export type Line = {
-  readonly stage: string;
-  readonly rows: number;
-  readonly seconds: number;
-  /** Of the stage's own process. */
-  readonly cpuSeconds: number;
-  readonly peakMb: number;
-};
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 
-export type Yardsticks = { readonly fastCsv: Line; readonly copy: Line };
+/** What stands in a cell, and how many digits after the point. */
+export type Cell = string | number | null;
 
-/** Rows a second of each line, and how many times the yardsticks' time per row it takes. */
-export function table(lines: readonly Line[], { fastCsv, copy }: Yardsticks): string {
-  const header = ["stage", "rows", "seconds", "cpu s", "rows/s", "peak MB", "time ÷ fast-csv", "time ÷ COPY"];
-  const body = lines.map((line) => [
-    line.stage,
-    line.rows.toLocaleString("en"),
-    line.seconds.toFixed(2),
-    line.cpuSeconds.toFixed(2),
-    Math.round(line.rows / line.seconds).toLocaleString("en"),
-    line.peakMb.toFixed(0),
-    perRow(line, fastCsv).toFixed(2),
-    perRow(line, copy).toFixed(2),
-  ]);
+/** The first column holds words, the others figures. */
+export function markdown(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const rule = header.map((_, index) => (index === 0 ? "---" : "--:"));
-  return [header, rule, ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return [header, rule, ...rows.map((row) => row.map(text))].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** How many times the yardstick's time a row takes. */
-export function perRow(line: Line, yardstick: Line): number {
-  return line.seconds / line.rows / (yardstick.seconds / yardstick.rows);
+/** Whole where it is large, so that no digit stands there that the next run would change. */
+function text(cell: Cell): string {
+  if (cell === null) return "";
+  if (typeof cell === "string") return cell;
+  const digits = Math.abs(cell) >= 1000 || Number.isInteger(cell) ? 0 : Math.abs(cell) >= 100 ? 1 : 2;
+  return cell.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** The middle one by seconds; of two the faster. */
-export function median<T extends { readonly seconds: number }>(runs: readonly T[]): T {
-  const middle = runs.toSorted((a, b) => a.seconds - b.seconds)[Math.floor((runs.length - 1) / 2)];
+/** How many times the one is the other. */
+export function ratio(one: number, other: number): string {
+  return (one / other).toFixed(2);
+}
+
+/** Prints what was measured, and keeps it in bench/last-<name>.json. */
+export async function report(about: {
+  readonly name: string;
+  readonly title: string;
+  readonly table: string;
+  readonly figures: unknown;
+}): Promise<void> {
+  const { name, title, figures } = about;
+  console.log(`${title}\n\n${about.table}\n`);
+  const path = join(import.meta.dirname, `last-${name}.json`);
+  await writeFile(path, `${JSON.stringify({ title, figures }, null, 2)}\n`);
+}
+
+/** The value below which this share of them lies. */
+export function quantile(share: number, values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+/** The middle one by what is measured of it; of two the smaller. */
+export function median<T>(runs: readonly T[], measure: (run: T) => number): T {
+  const middle = runs.toSorted((a, b) => measure(a) - measure(b))[Math.floor((runs.length - 1) / 2)];
   if (middle === undefined) throw new Error("nothing was measured");
   return middle;
 }
