@@ -31,6 +31,22 @@ export async function supersedingDeliveryWaits(context: DiffContext, district: s
   return delivery !== null && (await planWaitedFor(context, delivery)) === null;
 }
 
+/** How many records the largest delivery has that the district's work is about, as far as its records can be read. */
+export async function recordsAhead(context: DiffContext, district: string): Promise<number> {
+  const { rows } = await context.sql.raw<{ readonly rows: readonly { readonly value: Buffer | null }[] }>(
+    `select value from work
+     where consumer = :consumer and district = :district and topic = :topic and state = 'waiting'
+     union all
+     select delivery_record from plans p where district = :district and (state = 'open' or exists
+       (select from changesets c where c.district = p.district and c.plan = p.version and c.state = 'applying'))`,
+    { consumer, district, topic: controlTopics.deliveries.name },
+  );
+  return rows.reduce((most, { value }) => {
+    const delivery = deliveryIn(context, value);
+    return delivery === null ? most : Math.max(most, delivery.to - delivery.from);
+  }, 0);
+}
+
 async function firstOf(
   context: DiffContext,
   where: { readonly district: string; readonly topic?: string },

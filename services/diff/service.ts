@@ -13,10 +13,11 @@ import type { Delivery } from "../../libs/records.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import { type DiffContext, fence, type HeldDistrict, topicsOf } from "./context.ts";
 import { finishBegun, workOnDecision, workOnDelivery, workOnStart } from "./publishing.ts";
-import { consumer, nextItem, type QueuedItem, supersedingDeliveryWaits } from "./queue.ts";
+import { consumer, nextItem, type QueuedItem, recordsAhead, supersedingDeliveryWaits } from "./queue.ts";
 import { requestRefill, stopWork, takeRefills } from "./refills.ts";
 import { startedDistricts, startedPlan } from "./start.ts";
 import { begunChangeset, type PlanRow, planOfVersion } from "./store.ts";
+import { defaultWorkers, Workers, type WorkerSettings } from "./workers.ts";
 
 const topics = [controlTopics.deliveries.name, controlTopics.decisions.name];
 const leaseMs = 15_000;
@@ -26,6 +27,7 @@ export type DiffTimes = {
   readonly pollIntervalMs: number;
   /** How long a district that stopped without a work item is left alone. */
   readonly stoppedPauseMs: number;
+  readonly workers?: WorkerSettings;
 };
 
 /** Works until the signal is aborted. @throws AppError when the world fails: what called starts it again. */
@@ -35,18 +37,33 @@ export async function runDiff(
   signal: AbortSignal,
 ): Promise<void> {
   const context: DiffContext = { ...ports, askedAt: new Map() };
+  const settings = times.workers ?? defaultWorkers;
+  const workers = new Workers(settings);
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
   const pausedUntil = new Map<string, number>();
-  while (!signal.aborted) {
-    await context.inbox.pump({ consumer, topics });
-    let worked = false;
-    for (const district of await districtsWithWork(context)) {
-      if (signal.aborted) return;
-      if ((pausedUntil.get(district) ?? 0) > context.clock.now()) continue;
-      const outcome = await workOnDistrict(context, district, signal);
-      if (outcome === "stopped") pausedUntil.set(district, context.clock.now() + times.stoppedPauseMs);
-      worked ||= outcome === "worked";
+  const work = async (district: DistrictId): Promise<boolean> => {
+    const outcome = await workOnDistrict(context, district, stop);
+    if (outcome === "stopped") pausedUntil.set(district, context.clock.now() + times.stoppedPauseMs);
+    return outcome === "worked";
+  };
+  try {
+    while (!signal.aborted) {
+      await workers.free();
+      const { change } = workers;
+      await context.inbox.pump({ consumer, topics });
+      for (const district of await districtsWithWork(context)) {
+        await workers.free();
+        if (signal.aborted) return;
+        if ((pausedUntil.get(district) ?? 0) > context.clock.now()) continue;
+        const isLarge = (await recordsAhead(context, district)) >= settings.largeRecords;
+        if (workers.takes(district, isLarge)) workers.start(district, { isLarge, work: () => work(district) });
+      }
+      await context.log.waitForAppend(topics, times.pollIntervalMs, AbortSignal.any([signal, change]));
     }
-    if (!worked) await context.log.waitForAppend(topics, times.pollIntervalMs, signal);
+  } finally {
+    failed.abort();
+    await workers.end();
   }
 }
 
