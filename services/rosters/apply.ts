@@ -5,17 +5,14 @@
 import type { WorkItem } from "../../libs/adapters/postgres/inbox.ts";
 import { noteGone } from "../../libs/adapters/postgres/people.ts";
 import { positionOf } from "../../libs/adapters/postgres/roster-state.ts";
-import { AppError } from "../../libs/errors.ts";
+import type { EventLog } from "../../libs/ports.ts";
 import type { Changeset } from "../../libs/records.ts";
-import { districtTopic, districtTopics } from "../../libs/topics.ts";
+import { continues, isRangeGone, type Place } from "../../libs/subscriber/rules.ts";
+import { districtTopic } from "../../libs/topics.ts";
 import { fence, type HeldDistrict, type RostersContext } from "./context.ts";
 import { applyRange, valueOf } from "./fold.ts";
 import { rebuildHeld } from "./rebuild.ts";
 import { settle, tell } from "./settle.ts";
-
-/** Older ranges may have lost records to compaction: a day before the first can have. */
-const wholeForMs = districtTopics.roster.kept.minLagMs - 24 * 60 * 60 * 1000;
-const rangeGone: ReadonlySet<string> = new Set(["log.range-expired", "log.generation"]);
 
 /** @throws AppError when it cannot be applied: nothing of it is. */
 export async function applyChangeset(
@@ -46,10 +43,14 @@ async function howToApply(
   const { number, generation, from } = changeset;
   const position = await positionOf(sql, district.id);
   if (position !== null && position.generation === generation && number <= position.changeset) return "done";
-  if (clock.now() - appendedAt >= wholeForMs) return "rebuild";
-  if (position !== null) return position.generation === generation && position.next === from ? "range" : "rebuild";
-  const extent = await log.extent(districtTopic("roster", district.id));
-  return extent?.generation === generation && extent.start === from ? "range" : "rebuild";
+  const held = position ?? (await beginning(log, districtTopic("roster", district.id)));
+  return held !== null && continues(held, { generation, from, appendedAt }, clock.now()) ? "range" : "rebuild";
+}
+
+/** Where whoever holds nothing is; null when there is no topic. */
+async function beginning(log: EventLog, topic: string): Promise<Place | null> {
+  const extent = await log.extent(topic);
+  return extent === null ? null : { generation: extent.generation, next: extent.start };
 }
 
 /** @returns false, with nothing done, when the range is no longer there. */
@@ -74,7 +75,7 @@ async function applied(
     tell(context, district, { changeset: number, ...done });
     return true;
   } catch (error) {
-    if (error instanceof AppError && rangeGone.has(error.code)) return false;
+    if (isRangeGone(error)) return false;
     throw error;
   }
 }

@@ -6,12 +6,11 @@ import type { LogRange, StoredRecord } from "../../libs/ports.ts";
 import { columnsOf, isStoredType } from "../../libs/adapters/postgres/roster-rows.ts";
 import { type RosterChange, RosterWriter, type Target } from "../../libs/adapters/postgres/roster-tables.ts";
 import { identifiersOf } from "../../libs/domain/identity.ts";
-import { type DistrictId, parseEntityKey, typeOfKey } from "../../libs/domain/ids.ts";
+import { type DistrictId, typeOfKey } from "../../libs/domain/ids.ts";
 import { AppError } from "../../libs/errors.ts";
+import { entityChange, isMarker } from "../../libs/subscriber/feeds.ts";
 import { districtTopic } from "../../libs/topics.ts";
 import type { RostersContext } from "./context.ts";
-
-const markerKey = Buffer.from('["changeset"]');
 
 /** Applies every change of a range to the tables, in the order of the log. */
 export async function applyRange(
@@ -32,23 +31,12 @@ export async function applyRange(
 /** What a record says of an entity that has a table; null for markers and whatever else there may be. */
 function changeIn({ changes }: Pick<RostersContext, "changes">, record: StoredRecord): RosterChange | null {
   const type = typeOfKey(record.key);
-  if (!isStoredType(type)) return null;
-  const name = parseEntityKey(Buffer.from(record.key).toString());
-  if (name === null) return null;
-  const { sourcedId } = name;
-  const change = record.value === null ? null : changes.changeOf(record.value);
-  if (change === null || change.head.op === "deleted") {
-    // A value that is no change is of a kind that is not known here: what was, stays.
-    return record.value !== null && change === null ? null : { type, sourcedId, row: null, identifiers: [] };
-  }
-  const entity = changes.decodeEntity(change.type, change.content);
-  const row = {
-    ...columnsOf(entity),
-    changeset: change.head.changeset,
-    changed_at: new Date(change.head.at).toISOString(),
-    delivery: record.header("delivery") ?? null,
-    origin: record.header("origin") ?? null,
-  };
+  const change = isStoredType(type) ? entityChange(changes, record) : null;
+  if (!isStoredType(type) || change === null) return null;
+  const { sourcedId, entity, head, delivery, origin } = change;
+  if (entity === null || head === null) return { type, sourcedId, row: null, identifiers: [] };
+  const changedAt = new Date(head.at).toISOString();
+  const row = { ...columnsOf(entity), changeset: head.changeset, changed_at: changedAt, delivery, origin };
   return { type, sourcedId, row, identifiers: entity.type === "user" ? identifiersOf(entity) : [] };
 }
 
@@ -66,10 +54,10 @@ export async function wholeRange(
   const { generation, start: from } = extent;
   let found: WholeRange | null = null;
   for await (const batch of log.scan({ topic, generation, from, to: extent.end })) {
-    for (const { key, value, offset } of batch) {
-      if (value === null || key.length !== markerKey.length || !markerKey.equals(key)) continue;
-      const { number } = records.decode("rollcall.roster.Changeset", value);
-      found = { range: { topic, generation, from, to: offset + 1 }, changeset: number };
+    for (const record of batch) {
+      if (record.value === null || !isMarker(record)) continue;
+      const { number } = records.decode("rollcall.roster.Changeset", record.value);
+      found = { range: { topic, generation, from, to: record.offset + 1 }, changeset: number };
     }
   }
   return found;

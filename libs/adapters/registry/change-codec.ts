@@ -153,6 +153,11 @@ export class ChangeCodec {
     return { type: reading.codec.type, head, content };
   }
 
+  /** Loads the schema of these bytes unless it is known. @throws AppError `registry.unknown-schema`. */
+  async load(value: Uint8Array): Promise<void> {
+    await this.#learn(schemaId(value));
+  }
+
   #readingOf(value: Uint8Array): Reading {
     const id = schemaId(value);
     const reading = this.#readings.get(id);
