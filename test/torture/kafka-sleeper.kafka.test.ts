@@ -1,14 +1,21 @@
 // One writer per district, also when two processes believe they are it: a process of diff is stopped in the middle of a
 // changeset, another one takes over when the lease is over, and the first one goes on where it was. In upserts and
-// in nulls; only under `TORTURE=1`, since leases take their time. That the broker itself refuses such a writer is proven by test/adapters/kafka/writer.kafka.test.ts.
+// in nulls; only under `TORTURE=1`, since leases take their time. A process whose own clock tells it that its lease is good
+// still sends what it has, and the broker refuses it: that is quick, and always tested.
 
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
+
+import { freshKafkaLogs } from "../adapters/kafka/fresh-logs.ts";
+import { codeOf, lapse, leaseOf, readAll, record, topic } from "../contract/log-under-test.ts";
 
 import { readImage } from "../sample/naive.ts";
 import { defaultPolicy } from "../../libs/domain/policy.ts";
 import { districtTopic } from "../../libs/topics.ts";
 import { checkPublished } from "../support/checker.ts";
+import { start } from "../support/child.ts";
+import { kafkaBrokers } from "../support/kafka.ts";
 import { changedTwice, unfinished } from "../support/kafka-audit.ts";
 import { folderOf, grown, receiveSet, setOf, storyIn, type Storyteller } from "../support/kafka-people.ts";
 import { type Instance, kafkaStage } from "../support/kafka-stage.ts";
@@ -117,6 +124,32 @@ void t.test(
     }
   },
 );
+
+for (const what of ["an upsert", "null"]) {
+  void t.test(
+    `I21 ${what === "null" ? "a null" : what} of a stopped and continued process is refused by the broker itself`,
+    async (t) => {
+      const brokers = await kafkaBrokers(t);
+      if (brokers === null) return;
+      const { log, database, prefix } = await freshKafkaLogs(t, brokers);
+      await log.createTopic(topic);
+      const program = join(import.meta.dirname, "../support/kafka-sleeper.ts");
+      const sleeper = start([process.execPath, program, database.url, brokers, prefix, topic, what]);
+      t.teardown(() => sleeper.kill("SIGKILL"));
+      await sleeper.said("asleep");
+      sleeper.kill("SIGSTOP");
+      await lapse(database);
+      const young = await log.openWriter(topic, await leaseOf(database));
+      await young.append([record("k", "of the young")]);
+      const before = await readAll(log, topic);
+      sleeper.kill("SIGCONT");
+      const { stdout, stderr } = await sleeper.ended;
+      t.equal(stdout, "asleep\nlog.writer-fenced INVALID_PRODUCER_EPOCH\n", "the broker says so", { stderr });
+      t.same((await readAll(log, topic)).length, before.length, "nothing was added");
+      t.equal(await codeOf(young.append([record("k", "again")])), "resolved", "and the younger one goes on");
+    },
+  );
+}
 
 async function allowDeletes({ system, district }: Storyteller): Promise<void> {
   const { deletes } = defaultPolicy.limits;

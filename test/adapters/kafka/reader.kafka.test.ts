@@ -3,13 +3,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
 import t from "tap";
+import { KafkaCluster } from "../../../libs/adapters/kafka/cluster.ts";
+import { readRange } from "../../../libs/adapters/kafka/reader.ts";
+import type { StoredRecord } from "../../../libs/ports.ts";
 import { codeOf, keysOf, leaseOf, numbered, readAll, record, topic } from "../../contract/log-under-test.ts";
 import { kafkaBrokers } from "../../support/kafka.ts";
 import { alterTopic, eagerCompaction, freshKafkaLogs } from "./fresh-logs.ts";
 
+/** Counts what is asked of the leaders: fetches, and a few questions for offsets. */
+class CountingCluster extends KafkaCluster {
+  requests = 0;
+
+  override tryLeader<T>(name: string, call: Parameters<typeof KafkaCluster.prototype.tryLeader<T>>[1]): Promise<T> {
+    this.requests++;
+    return super.tryLeader(name, call);
+  }
+}
+
 const brokers = await kafkaBrokers(t);
 if (brokers !== null) {
-  t.test("fault D: a topic that compaction emptied in many places is read to its end, and fast", async (t) => {
+  t.test("fault D: a topic that compaction emptied in many places is read to its end, in few requests", async (t) => {
     const { log, database, prefix } = await freshKafkaLogs(t, brokers);
     await log.createTopic(topic);
     await alterTopic(brokers, { name: prefix + topic, settings: eagerCompaction });
@@ -30,9 +43,12 @@ if (brokers !== null) {
       await sleep(500);
     }
     const end = (await log.extent(topic))?.end ?? 0;
-    const start = performance.now();
-    const records = await readAll(log, topic);
-    const took = performance.now() - start;
+    const cluster = new CountingCluster({ brokers: brokers.split(","), clientId: "rollcall-test" });
+    t.teardown(() => cluster.close());
+    const { generation } = await log.createTopic(topic);
+    const records: StoredRecord[] = [];
+    for await (const batch of readRange(cluster, { topic, name: prefix + topic, generation, from: 0, to: end }))
+      records.push(...batch);
     t.ok(end > 3_800, `the log ends at ${end}`);
     t.ok(records.length < 1_100, `${records.length} records are left`);
     const last = new Map(records.map((one) => [Buffer.from(one.key).toString(), one.value]));
@@ -42,7 +58,8 @@ if (brokers !== null) {
         (value) => value !== null && value !== undefined && Buffer.from(value).toString() === "4",
       ),
     );
-    t.ok(took < 2_000, `it took ${Math.round(took)} ms`);
+    // A fetch ends where a segment does; whoever loses sight of a batch's end fetches thousands of times.
+    t.ok(cluster.requests < 30, `${cluster.requests} requests`);
     for (const [from, to] of [
       [1, 900],
       [999, 1_003],
