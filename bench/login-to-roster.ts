@@ -1,5 +1,5 @@
 // How long a teacher waits: from a login to the teacher's record on teacher-rosters.<district>, with all services at
-// work in one process, one login after the other and many at once.
+// work in one process, one login after the other and many at once, on both logs.
 // It keeps true that every figure has its peer from the same run: the round trip of one record that is appended by a
 // transaction and read back, which no service can undercut.
 //
@@ -7,65 +7,52 @@
 //   BENCH_LOGINS    logins one after the other, 150 unless given
 //   BENCH_FOLDER    where the temporary folder is made
 
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { loginId } from "../libs/adapters/postgres/people.ts";
-import { startPostgres } from "../libs/adapters/postgres/embedded.ts";
 import { schoolYearOf } from "../libs/cli/sets.ts";
 import { services, withServices } from "../libs/cli/services.ts";
 import { outcomeOf } from "../libs/cli/outcome.ts";
-import { openSystem, type System } from "../libs/cli/system.ts";
-import { type DistrictId, parseDistrictId, parseSourceId } from "../libs/domain/ids.ts";
+import type { System } from "../libs/cli/system.ts";
+import type { DistrictId } from "../libs/domain/ids.ts";
 import { defaultPolicy, type Policy } from "../libs/domain/policy.ts";
 import { deliver } from "../libs/ingest/deliver.ts";
-import { createLogger } from "../libs/runtime/logger.ts";
 import { EnvReader, processEnv } from "../libs/runtime/env.ts";
 import { writeSample } from "../libs/sample/sample.ts";
 import { controlKey, controlTopics, districtTopic } from "../libs/topics.ts";
 import { serveApi, type ServedApi } from "../services/ops/service.ts";
+import { machine, namesOf, onGround, optionsFromEnv, say, type Way, withSystem } from "./ground.ts";
 import { RosterWatch } from "./roster-watch.ts";
+import { type Cell, markdown, quantile, ratio, report } from "./table.ts";
 
 const issuer = "https://id.bench.example";
 const burstMost = 100;
 const warmUp = 20;
 
-type Options = { readonly students: number; readonly logins: number; readonly folder: string };
+type Options = { readonly students: number; readonly logins: number };
 type Bench = { readonly system: System; readonly district: DistrictId; readonly watch: RosterWatch };
 type Line = { readonly what: string; readonly ms: readonly number[] };
-
-function optionsFromEnv(): Options {
-  const env = new EnvReader(processEnv());
-  const options = {
-    students: env.integer("BENCH_STUDENTS", { fallback: 10_000, min: 100, max: 1_000_000 }),
-    logins: env.integer("BENCH_LOGINS", { fallback: 150, min: 1, max: 100_000 }),
-    folder: env.text("BENCH_FOLDER", tmpdir()),
-  };
-  env.finish();
-  return options;
-}
+type Measured = { readonly log: Way["log"]; readonly lines: readonly Line[] };
 
 async function main(): Promise<void> {
-  const options = optionsFromEnv();
-  const folder = await mkdtemp(join(options.folder, "rollcall-bench-"));
-  // Under root the server runs as another user, who must be able to pass.
-  await chmod(folder, 0o711);
-  const server = await startPostgres({ dataDir: join(folder, "postgres") });
-  try {
-    const settings = { dataDir: folder, databaseUrl: server.url };
-    const system = await openSystem(settings, createLogger({ name: "bench", level: "warn" }));
-    try {
-      await withServices(system, async (signal) => {
-        await report(options, await measure(system, options, { folder, signal }));
-      });
-    } finally {
-      await system.close();
+  const { students, parent } = optionsFromEnv({ students: 10_000 });
+  const env = new EnvReader(processEnv());
+  const logins = env.integer("BENCH_LOGINS", { fallback: 150, min: 1, max: 100_000 });
+  env.finish();
+  await onGround(parent, async ({ postgres, kafka }) => {
+    const measured: Measured[] = [];
+    for (const { log, settings } of kafka === null ? [postgres] : [postgres, kafka]) {
+      say(`delivering a district of ${students} students on ${log}`);
+      await withSystem(settings, (system) =>
+        withServices(system, async (signal) => {
+          const options = { students, logins };
+          measured.push({ log, lines: await measure(system, options, { folder: settings.dataDir, signal }) });
+        }),
+      );
     }
-  } finally {
-    await server.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+    await tell(students, measured);
+  });
 }
 
 async function measure(
@@ -178,9 +165,7 @@ async function deliveredDistrict(
   { students }: Options,
   { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
 ): Promise<DistrictId> {
-  const district = parseDistrictId("bench");
-  const source = parseSourceId("bench");
-  if (district === null || source === null) throw new Error("bench is an id");
+  const { district, source } = namesOf("bench");
   const policy: Policy = {
     ...defaultPolicy,
     features: { autoRegistration: "simple" },
@@ -192,7 +177,6 @@ async function deliveredDistrict(
     .insert({ id: district, name: "Bench", state: "released", policy: JSON.stringify(policy) });
   const path = join(folder, "set");
   await mkdir(path);
-  say(`delivering a district of ${students} students`);
   await writeSample({
     directory: path,
     ledger: join(folder, "expected.jsonl"),
@@ -239,31 +223,24 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-function at(share: number, ms: readonly number[]): number {
-  const sorted = ms.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}
-
-async function report({ students }: Options, lines: readonly Line[]): Promise<void> {
-  const machine = `${availableParallelism()} cores, ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}`;
-  const peer = at(0.5, lines[0]?.ms ?? []);
-  const header = ["from login to roster", "times", "p50 ms", "p95 ms", "max ms", "p50 ÷ peer"];
-  const body = lines.map(({ what, ms }) => [
-    what,
-    String(ms.length),
-    ...[0.5, 0.95, 1].map((share) => at(share, ms).toFixed(1)),
-    (at(0.5, ms) / peer).toFixed(1),
-  ]);
-  const rule = header.map((_, index) => (index === 0 ? "---" : "--:"));
-  const table = [header, rule, ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-  console.log(`${students.toLocaleString("en")} students; ${machine}\n\n${table}`);
-  const figures = lines.map(({ what, ms }) => ({ what, times: ms.length, p50: at(0.5, ms), p95: at(0.95, ms) }));
-  const last = { students, machine, lines: figures };
-  await writeFile(join(import.meta.dirname, "last-login.json"), `${JSON.stringify(last, null, 2)}\n`);
-}
-
-function say(text: string): void {
-  console.error(text);
+async function tell(students: number, measured: readonly Measured[]): Promise<void> {
+  const [first] = measured;
+  const rows = (first?.lines ?? []).map(({ what, ms }, index): readonly Cell[] => {
+    const of = (share: number): readonly number[] =>
+      measured.map(({ lines }) => quantile(share, lines[index]?.ms ?? []));
+    const peers = measured.map(({ lines }) => quantile(0.5, lines[0]?.ms ?? []));
+    const [p50, p95] = [of(0.5), of(0.95)];
+    const toPeer = p50.map((each, log) => ratio(each, peers[log] ?? 0));
+    return [what, ms.length, ...p50, ...p95, ...toPeer, ...p50.slice(1).map((each) => ratio(each, p50[0] ?? 0))];
+  });
+  const each = (what: string): readonly string[] => measured.map(({ log }) => `${what}, ${log}`);
+  const between = measured.slice(1).map(({ log }) => `${log} ÷ ${first?.log ?? ""}`);
+  const table = markdown(
+    ["from login to roster", "times", ...each("p50 ms"), ...each("p95 ms"), ...each("p50 ÷ peer"), ...between],
+    rows,
+  );
+  const title = `From login to roster: ${students.toLocaleString("en")} students; ${machine()}`;
+  await report({ name: "login", title, table, figures: measured });
 }
 
 if (import.meta.main) await main();

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { System } from "../libs/cli/system.ts";
 
 const patienceMs = 30_000;
+const writerKey = '["writer"]';
 
 export class RosterWatch {
   readonly #seen = new Map<string, number>();
@@ -47,8 +48,8 @@ export class RosterWatch {
       if (to === from) await log.waitForAppend([topic], 1000, signal);
       for await (const batch of log.scan({ topic, generation, from, to })) {
         const now = performance.now();
-        for (const { value } of batch) {
-          if (value === null) continue;
+        for (const { key, value } of batch) {
+          if (value === null || Buffer.from(key).toString() === writerKey) continue;
           for (const teacher of records.decode("rollcall.teacher.TeacherRoster", value).teachers)
             this.#found(teacher, now);
         }
