@@ -68,8 +68,10 @@ async function createDropTables(knex: Knex): Promise<void> {
       files jsonb not null,
       complete_at timestamptz not null, taken_at timestamptz not null, ended_at timestamptz,
       delivery text, reason text,
-      -- which reports lie in the district's folder
-      received_told_at timestamptz, result_told_at timestamptz,
+      -- when its receipt was told
+      received_told_at timestamptz,
+      -- the result that was told last: it is told again when it becomes another one
+      result_told text,
       foreign key (district, source) references sources (district, id) on delete cascade
     )`);
   await knex.raw("create index on drop_sets (district, source, taken_at)");
