@@ -134,10 +134,13 @@ function startOverTests(suite: Test, make: MakeLog): void {
       const [beyond, behind] = [reader(), reader()];
       await publisher.publish({ gone: "upsert" });
       for (const each of [beyond, behind]) await each.read();
-      await publisher.publish({ gone: "delete", a: "upsert" });
       const { position } = beyond.store;
-      beyond.store.position = position === null ? null : { ...position, next: position.next + 100 };
-      t.same(await beyond.read(), expected());
+      beyond.store.position = position === null ? null : { ...position, next: position.next + 1 };
+      beyond.store.batchesLeft = 1;
+      await t.rejects(beyond.read(), /the store is away/u);
+      beyond.store.batchesLeft = Number.POSITIVE_INFINITY;
+      await publisher.publish({ a: "upsert", gone: "delete" });
+      t.same(await beyond.read(), expected(), "also where the log has grown past the place meanwhile");
       t.same(beyond.told, ["new", "outside"]);
       await publisher.publish({ a: "upsert", b: "upsert" });
       await expire(topic, ((await log.extent(topic))?.end ?? 0) - 3);
