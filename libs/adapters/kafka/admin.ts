@@ -2,13 +2,15 @@
 // It keeps true that alterConfigs, which puts back to its default whatever it is not told, is always told everything,
 // that what was sent is read back, and that nothing is changed when one difference would lose data.
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 import type { Admin } from "kafkajs";
 
 import { assert } from "../../domain/assert.ts";
 import { AppError, isAppError } from "../../errors.ts";
 import { kafkaFailure } from "./cluster.ts";
 import type { KafkaConnection } from "./shim.ts";
-import { newAdmin } from "./shim.ts";
+import { failureOf, newAdmin } from "./shim.ts";
 import { differenceOf } from "./topic-difference.ts";
 import type { ActualTopic, TopicDifference, WantedTopic } from "./topic-difference.ts";
 
@@ -16,6 +18,9 @@ const topicResource = 2;
 /** Where a setting comes from when it was made on the topic itself. */
 const ownSource = 1;
 const atOnce = 200;
+const createTimeoutMs = 30_000;
+const newsMs = 15_000;
+const lookMs = 100;
 
 /** What differs, topic by topic in the order asked. Nothing is changed. @throws AppError `kafka.unreachable`. */
 export function topicDifferences(
@@ -47,7 +52,7 @@ export function applyTopics(
       admin,
       wanted.filter(({ name }) => outcomes.get(name) === "change"),
     );
-    const left = (await differences(admin, wanted)).filter(({ outcome }) => outcome !== "same");
+    const left = await stillDifferent(admin, wanted);
     if (left.length > 0) throw new AppError("topics.differ", { details: { topics: left.map(({ topic }) => topic) } });
     return before;
   });
@@ -63,6 +68,9 @@ function refuseLoss(found: readonly TopicDifference[]): void {
 async function create(admin: Admin, wanted: readonly WantedTopic[]): Promise<void> {
   for (const some of slices(wanted))
     await admin.createTopics({
+      timeout: createTimeoutMs,
+      // kafkajs waits for leaders, but gives up at the first broker that has not heard of a topic; we wait ourselves.
+      waitForLeaders: false,
       topics: some.map(({ name, partitions, replication, settings }) => ({
         topic: name,
         numPartitions: partitions,
@@ -70,6 +78,19 @@ async function create(admin: Admin, wanted: readonly WantedTopic[]): Promise<voi
         configEntries: entriesOf(settings),
       })),
     });
+}
+
+/** What differs once the brokers had time to tell each other what was made. */
+async function stillDifferent(admin: Admin, wanted: readonly WantedTopic[]): Promise<readonly TopicDifference[]> {
+  for (const deadline = performance.now() + newsMs; ; await sleep(lookMs)) {
+    const isLate = performance.now() > deadline;
+    try {
+      const left = (await differences(admin, wanted)).filter(({ outcome }) => outcome !== "same");
+      if (left.length === 0 || isLate) return left;
+    } catch (thrown) {
+      if (isLate || failureOf(thrown)?.type !== "UNKNOWN_TOPIC_OR_PARTITION") throw thrown;
+    }
+  }
 }
 
 async function change(admin: Admin, wanted: readonly WantedTopic[]): Promise<void> {
