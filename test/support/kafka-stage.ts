@@ -64,6 +64,17 @@ export class KafkaStage {
     this.#place = about.place;
   }
 
+  /** By which a process of ours finds the stage. */
+  get environment(): Readonly<Record<string, string>> {
+    return {
+      ROLLCALL_DATA: this.system.folder,
+      DATABASE_URL: this.#place.databaseUrl,
+      KAFKA_BROKERS: this.#place.brokers,
+      KAFKA_TOPIC_PREFIX: this.prefix,
+      SCHEMA_REGISTRY_URL: this.#place.registryUrl,
+    };
+  }
+
   /** Starts a process; it need not be ready when this resolves. */
   async launch({ service, number }: Instance): Promise<void> {
     const [healthPort = 0, apiPort = 0] = await freePorts(2);
@@ -71,11 +82,7 @@ export class KafkaStage {
       [process.execPath, "--disable-warning=ExperimentalWarning", join(root, "services", service, "main.ts")],
       {
         env: {
-          ROLLCALL_DATA: this.system.folder,
-          DATABASE_URL: this.#place.databaseUrl,
-          KAFKA_BROKERS: this.#place.brokers,
-          KAFKA_TOPIC_PREFIX: this.prefix,
-          SCHEMA_REGISTRY_URL: this.#place.registryUrl,
+          ...this.environment,
           ROLLCALL_HEALTH_PORT: String(healthPort),
           ROLLCALL_HTTP_PORT: String(apiPort),
           ROLLCALL_POLL_INTERVAL_MS: "200",

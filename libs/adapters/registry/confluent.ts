@@ -90,14 +90,31 @@ export async function registerSchemas(server: RegistryServer, folder: string = s
   const names = new Set(before.unguarded);
   // One after the other: of one subject the older form comes first, and a server gives ids in this order.
   for (const pin of readPins(folder)) {
-    if (names.delete(pin.name)) await client.setRule(pin.name);
-    if (missing.has(pin.id)) await client.register(pin);
+    if (names.delete(pin.name))
+      await unlessDone(
+        () => client.setRule(pin.name),
+        async () => (await client.ruleOf(pin.name)) === rule,
+      );
+    if (missing.has(pin.id))
+      await unlessDone(
+        () => client.register(pin),
+        async () => (await client.idOf(pin)) !== null,
+      );
   }
   const after = await registryState(server, folder);
   const [unguarded] = after.unguarded;
   if (unguarded !== undefined)
     throw new AppError("registry.unreachable", { message: `the registry does not keep the rule of ${unguarded}` });
   return after;
+}
+
+/** Another process may do the same at the same time: what a server then refuses to the one, it has of the other. */
+async function unlessDone(work: () => Promise<void>, isDone: () => Promise<boolean>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(await isDone())) throw error;
+  }
 }
 
 class Client {

@@ -122,6 +122,17 @@ t.test("all schemas of the project come back as they were pinned, and their code
   t.match(changes.desireOf(absent), { state: "absent" });
 });
 
+t.test("several who register at the same time do not fail by each other", async (t) => {
+  const url = await registryUrl(t);
+  if (url === null) return;
+  const { folder, pin } = ownSchemas(t);
+  pin([name]);
+  pin([name, count]);
+  const all = await Promise.all([1, 2, 3].map(() => registerSchemas({ url }, folder)));
+  t.strictSame(all[0], all[1]);
+  t.match(all[2], { unguarded: [] });
+});
+
 t.test("ids survive the end of the server, also when it is killed", async (t) => {
   if ((await registryUrl(t)) === null) return;
   const folder = mkdtempSync(join(tmpdir(), "rollcall-registry-"));
