@@ -68,6 +68,8 @@ async function createDropTables(knex: Knex): Promise<void> {
       files jsonb not null,
       complete_at timestamptz not null, taken_at timestamptz not null, ended_at timestamptz,
       delivery text, reason text,
+      -- the newest plan of its delivery, and the changesets that were published of it, as their topics say
+      plan jsonb, changesets jsonb not null default '[]',
       -- when its receipt was told
       received_told_at timestamptz,
       -- the result that was told last: it is told again when it becomes another one
@@ -75,6 +77,7 @@ async function createDropTables(knex: Knex): Promise<void> {
       foreign key (district, source) references sources (district, id) on delete cascade
     )`);
   await knex.raw("create index on drop_sets (district, source, taken_at)");
+  await knex.raw("create index on drop_sets (delivery)");
   await knex.raw(`
     create table drop_waits (
       district text not null, source text not null,

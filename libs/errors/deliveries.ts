@@ -84,6 +84,12 @@ export const deliveriesErrors = {
     retryable: false,
     remedy: "Check that the folder may be written by this user and that the disk has room.",
   },
+  "report.io": {
+    message: "writing a report into a district's folder",
+    status: 503,
+    retryable: true,
+    remedy: "Check that the folder may be written by this user and that the disk has room. It is tried again.",
+  },
   "set.unreadable": {
     message: "reading the set",
     status: 422,

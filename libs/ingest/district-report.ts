@@ -1,0 +1,191 @@
+// What a district is told about its sets, in its own folder: that a set was received, and what became of it. Written for
+// the administrator of a school's computers, as text and as JSON.
+// It keeps true: names of files, lines, rules, ids and counts, never the value of a cell.
+
+import type { Count } from "../records.ts";
+import type { Report, ReportGroup } from "./report.ts";
+
+export type ReceivedFile = { readonly name: string; readonly bytes: number };
+
+export type Received = {
+  readonly format: 1;
+  readonly report: "received";
+  readonly district: string;
+  readonly source: string;
+  readonly files: readonly ReceivedFile[];
+  /** When the set was complete; ISO 8601, UTC. */
+  readonly completeAt: string;
+};
+
+export type Held = {
+  readonly type: string;
+  readonly count: number;
+  readonly causes: readonly string[];
+};
+
+export type Result = {
+  readonly format: 1;
+  readonly report: "result";
+  readonly district: string;
+  readonly source: string;
+  readonly completeAt: string;
+  /** The id to name when you ask about it; null: there was nothing to deliver. */
+  readonly delivery: string | null;
+  /**
+   * same: as the last accepted set, nothing to do; refused: nothing of it is used; published: all of it is;
+   * held: some or all of it waits for a person at the vendor; waits: an earlier set has to be decided first;
+   * superseded: a newer set was taken in its place.
+   */
+  readonly outcome: "same" | "refused" | "published" | "held" | "waits" | "superseded";
+  /** One sentence, or null. */
+  readonly reason: string | null;
+  /** What was published of it, by type and op. */
+  readonly counts: readonly Count[];
+  readonly held: readonly Held[];
+  /** Everything that was found, as `rollcall report` has it; null when the files could not be read at all. */
+  readonly findings: Report | null;
+};
+
+const places = 5;
+
+export function receivedText(received: Received, timeZone: string): string {
+  const { district, completeAt, files } = received;
+  return lines([
+    `Your roster files for ${district} were received.`,
+    "",
+    `Complete since: ${localTime(completeAt, timeZone)}`,
+    "Files:",
+    ...files.map(({ name, bytes }) => `  ${name}  ${bytes} bytes`),
+    "",
+    "What happens next: the files are checked. A second report, whose name contains",
+    '"result", says what became of them. You need not do anything until then.',
+  ]);
+}
+
+export function resultText(result: Result, timeZone: string): string {
+  const { completeAt, delivery } = result;
+  return lines([
+    headline(result),
+    "",
+    `Received: ${localTime(completeAt, timeZone)}`,
+    ...(delivery === null ? [] : [`Number of this delivery, to be named when you ask: ${delivery}`]),
+    ...countLines(result),
+    ...heldLines(result),
+    ...fixLines(result.findings),
+    "",
+    "What to do next:",
+    ...nextSteps(result),
+  ]);
+}
+
+function headline({ outcome, reason, district }: Result): string {
+  const why = reason === null ? "" : ` ${sentence(reason)}`;
+  switch (outcome) {
+    case "same":
+      return `Your roster files for ${district} are the same as the last ones. Nothing had to be changed.`;
+    case "refused":
+      return `Your roster files for ${district} were NOT accepted. Nothing was changed.${why}`;
+    case "published":
+      return `Your roster files for ${district} were accepted, and your roster is up to date.`;
+    case "held":
+      return `Your roster files for ${district} were accepted. A part of the changes waits to be confirmed.`;
+    case "waits":
+      return `Your roster files for ${district} were accepted, and wait for the decision about an earlier set.`;
+    case "superseded":
+      return `Your roster files for ${district} were not used, because newer ones came.${why}`;
+  }
+}
+
+function countLines({ counts, outcome }: Result): readonly string[] {
+  if (counts.length === 0) return outcome === "published" ? ["", "Nothing differed from what we had."] : [];
+  const byType = new Map<string, string[]>();
+  for (const { type, op, count } of counts) byType.set(type, [...(byType.get(type) ?? []), `${count} ${op}`]);
+  return ["", "Changed:", ...[...byType].map(([type, parts]) => `  ${type}: ${parts.join(", ")}`)];
+}
+
+/** Why something is held, in words, by the cause that a plan names. */
+const causeWords: Readonly<Record<string, string>> = {
+  "delete-limit": "more would be removed than usual",
+  "waits-for-children": "it waits for what belongs to it and is held too",
+  "ids-changed": "most ids vanished while as many new ones came: they may have been renamed",
+  "before-start": "your start date is not yet there",
+};
+
+function heldLines({ held }: Result): readonly string[] {
+  if (held.length === 0) return [];
+  const words = ({ causes }: Held): string => causes.map((cause) => causeWords[cause] ?? cause).join("; ");
+  return [
+    "",
+    "Held, until a person has looked at it:",
+    ...held.map((each) => `  ${each.type}: ${each.count}${each.causes.length === 0 ? "" : ` (${words(each)})`}`),
+  ];
+}
+
+function fixLines(findings: Report | null): readonly string[] {
+  if (findings === null) return [];
+  const { groups, verdict } = findings;
+  const refused = Object.values(verdict.types).reduce((sum, { rejects }) => sum + rejects, 0);
+  const errors = groups.filter(({ severity }) => severity === "error");
+  const warnings = groups.length - errors.length;
+  const cascaded = groups
+    .filter(({ code }) => code === "ref.missing_record")
+    .reduce((sum, { count }) => sum + count, 0);
+  const text: string[] = [];
+  if (errors.length > 0) text.push("", "To be mended at the source, worst first:", ...errors.flatMap(groupLines));
+  if (refused > 0)
+    text.push("", `${refused} rows could not be used. What we had of those records before stays as it was.`);
+  if (cascaded > 0)
+    text.push(`${cascaded} rows refer to records that are not in your files, or whose row could not be used.`);
+  if (warnings > 0)
+    text.push("", `There are ${warnings} kinds of smaller remarks; the JSON file beside this one has them.`);
+  return text;
+}
+
+function groupLines(group: ReportGroup): readonly string[] {
+  const [first] = group.listed;
+  const where = [group.file, group.field].filter((part) => part !== null).join(", column ");
+  const numbers = group.listed.flatMap(({ line }) => (line === null ? [] : [line])).slice(0, places);
+  const hidden = group.count - numbers.length;
+  const more = numbers.length > 0 && hidden > 0 ? ` and ${hidden} more` : "";
+  const at = numbers.length === 0 ? "" : `, line ${numbers.join(", ")}${more}`;
+  return [`  ${where}${at}`, ...(first === undefined ? [] : [`    ${first.message}`, `    ${first.remedy}`])];
+}
+
+function nextSteps({ outcome, held, findings }: Result): readonly string[] {
+  const hasErrors = findings !== null && findings.groups.some(({ severity }) => severity === "error");
+  switch (outcome) {
+    case "refused":
+      return ["  Correct what is named above, and upload all files of the set again."];
+    case "held":
+      return [
+        `  If ${held.length === 0 ? "this" : "what is held"} is right, ask your contact at the vendor to confirm it.`,
+        "  If it is not, correct the export and upload all files of the set again.",
+      ];
+    case "waits":
+      return ["  Nothing now. Once the earlier set is decided, this one follows by itself."];
+    case "published":
+    case "same":
+    case "superseded":
+      return [hasErrors ? "  Correct what is named above before the next upload." : "  Nothing."];
+  }
+}
+
+/** The time of the district's clock, with its zone. */
+function localTime(iso: string, timeZone: string): string {
+  const format = new Intl.DateTimeFormat("en-CA", {
+    timeZone,
+    dateStyle: "short",
+    timeStyle: "medium",
+    hourCycle: "h23",
+  });
+  return `${format.format(new Date(iso))} (${timeZone})`;
+}
+
+function sentence(text: string): string {
+  const first = text.slice(0, 1).toUpperCase() + text.slice(1);
+  return first.endsWith(".") ? first : `${first}.`;
+}
+
+function lines(all: readonly string[]): string {
+  return `${all.join("\n")}\n`;
+}
