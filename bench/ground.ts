@@ -19,8 +19,6 @@ import { stackObstacle } from "../libs/stack/artifacts.ts";
 import { startLogServers } from "../libs/stack/log-servers.ts";
 
 export type Options = {
-  /** Students of a district. */
-  readonly students: number;
   readonly rounds: number;
   /** Where the temporary folder is made. */
   readonly parent: string;
@@ -33,17 +31,24 @@ export type Way = { readonly log: "PostgreSQL" | "Kafka"; readonly settings: Set
 
 export type Ground = { readonly folder: string; readonly postgres: Way; readonly kafka: Way | null };
 
-/** The variables that main.ts names. */
-export function optionsFromEnv(fallback: { readonly students: number }): Options {
+/** What every measurement can be told by variables. */
+export function optionsFromEnv(): Options {
   const env = new EnvReader(processEnv());
   const options = {
-    students: env.integer("BENCH_STUDENTS", { fallback: fallback.students, min: 100, max: 5_000_000 }),
     rounds: env.integer("BENCH_ROUNDS", { fallback: 3, min: 1, max: 99 }),
     profile: env.optional("BENCH_PROFILE"),
     parent: env.text("BENCH_FOLDER", tmpdir()),
   };
   env.finish();
   return options;
+}
+
+/** A count that one measurement alone has. */
+export function countFromEnv(name: string, fallback: number): number {
+  const env = new EnvReader(processEnv());
+  const count = env.integer(name, { fallback, min: 1, max: 5_000_000 });
+  env.finish();
+  return count;
 }
 
 export async function inFolder(parent: string, work: (folder: string) => Promise<void>): Promise<void> {

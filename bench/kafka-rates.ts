@@ -17,11 +17,10 @@ import kafkajs from "kafkajs";
 
 import { holdLease } from "../libs/adapters/postgres/leases.ts";
 import type { System } from "../libs/cli/system.ts";
-import { EnvReader, processEnv } from "../libs/runtime/env.ts";
 import type { NewRecord } from "../libs/ports.ts";
 import { kafkaJars } from "../libs/stack/artifacts.ts";
 import { districtTopic } from "../libs/topics.ts";
-import { machine, namesOf, onGround, optionsFromEnv, say, withSystem } from "./ground.ts";
+import { countFromEnv, machine, namesOf, onGround, optionsFromEnv, say, withSystem } from "./ground.ts";
 import { markdown, quantile, ratio, report } from "./table.ts";
 
 const perBatch = 1_000;
@@ -35,10 +34,8 @@ type Series = { readonly what: string; readonly unit: "records/s" | "ms"; readon
 type Contender = { readonly what: string; readonly run: (round: number) => Promise<number> };
 
 async function main(): Promise<void> {
-  const { parent, rounds } = optionsFromEnv({ students: 100 });
-  const env = new EnvReader(processEnv());
-  const records = env.integer("BENCH_RECORDS", { fallback: 200_000, min: 10_000, max: 5_000_000 });
-  env.finish();
+  const { parent, rounds } = optionsFromEnv();
+  const records = countFromEnv("BENCH_RECORDS", 200_000);
   await onGround(parent, async ({ kafka }) => {
     if (kafka === null || !kafka.settings.kafka) return;
     const { brokers } = kafka.settings.kafka.connection;

@@ -3,9 +3,9 @@
 // It keeps true that every figure has its peer from the same run: the round trip of one record that is appended by a
 // transaction and read back, which no service can undercut.
 //
-//   BENCH_STUDENTS  students of the district, 10,000 unless given
-//   BENCH_LOGINS    logins one after the other, 150 unless given
-//   BENCH_FOLDER    where the temporary folder is made
+//   BENCH_LOGIN_STUDENTS  students of the district, 10,000 unless given
+//   BENCH_LOGINS          logins one after the other, 150 unless given
+//   BENCH_FOLDER          where the temporary folder is made
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,11 +18,10 @@ import type { System } from "../libs/cli/system.ts";
 import type { DistrictId } from "../libs/domain/ids.ts";
 import { defaultPolicy, type Policy } from "../libs/domain/policy.ts";
 import { deliver } from "../libs/ingest/deliver.ts";
-import { EnvReader, processEnv } from "../libs/runtime/env.ts";
 import { writeSample } from "../libs/sample/sample.ts";
 import { controlKey, controlTopics, districtTopic } from "../libs/topics.ts";
 import { serveApi, type ServedApi } from "../services/ops/service.ts";
-import { machine, namesOf, onGround, optionsFromEnv, say, type Way, withSystem } from "./ground.ts";
+import { countFromEnv, machine, namesOf, onGround, optionsFromEnv, say, type Way, withSystem } from "./ground.ts";
 import { RosterWatch } from "./roster-watch.ts";
 import { type Cell, markdown, quantile, ratio, report } from "./table.ts";
 
@@ -36,11 +35,9 @@ type Line = { readonly what: string; readonly ms: readonly number[] };
 type Measured = { readonly log: Way["log"]; readonly lines: readonly Line[] };
 
 async function main(): Promise<void> {
-  const { students, parent } = optionsFromEnv({ students: 10_000 });
-  const env = new EnvReader(processEnv());
-  const logins = env.integer("BENCH_LOGINS", { fallback: 150, min: 1, max: 100_000 });
-  env.finish();
-  await onGround(parent, async ({ postgres, kafka }) => {
+  const students = countFromEnv("BENCH_LOGIN_STUDENTS", 10_000);
+  const logins = countFromEnv("BENCH_LOGINS", 150);
+  await onGround(optionsFromEnv().parent, async ({ postgres, kafka }) => {
     const measured: Measured[] = [];
     for (const { log, settings } of kafka === null ? [postgres] : [postgres, kafka]) {
       say(`delivering a district of ${students} students on ${log}`);

@@ -13,12 +13,13 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type SampleReport, writeSample } from "../libs/sample/sample.ts";
-import { type Ground, machine, onGround, type Options, optionsFromEnv, say, type Way } from "./ground.ts";
+import { countFromEnv, type Ground, machine, onGround, type Options, optionsFromEnv, say, type Way } from "./ground.ts";
 import type { Measured, StageInput, StageName } from "./stages.ts";
 import { type Cell, markdown, median, ratio, report } from "./table.ts";
 
 type Figures = Measured & { readonly peakMb: number };
 type Night = { readonly set: string; readonly number: 1 | 2; readonly report: SampleReport };
+type Sized = Options & { readonly students: number };
 type Nights = readonly [Night, Night];
 type Run = (
   stage: StageName,
@@ -34,7 +35,7 @@ type Line = {
 };
 
 async function main(): Promise<void> {
-  const options = optionsFromEnv({ students: 20_000 });
+  const options = { ...optionsFromEnv(), students: countFromEnv("BENCH_STUDENTS", 20_000) };
   await onGround(options.parent, async (ground) => {
     say(`writing two nights of ${options.students} students`);
     const nights: Nights = [await writeNight(ground, options, 1), await writeNight(ground, options, 2)];
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
   });
 }
 
-async function writeNight({ folder }: Ground, { students }: Options, number: 1 | 2): Promise<Night> {
+async function writeNight({ folder }: Ground, { students }: Sized, number: 1 | 2): Promise<Night> {
   const set = join(folder, `night-${number}`);
   await mkdir(set);
   const ledger = join(folder, `expected-${number}.jsonl`);
@@ -103,7 +104,7 @@ function compareWithLedger({ counts }: Figures, { report: { changes } }: Night):
   }
 }
 
-async function tell(options: Options, lines: readonly Line[]): Promise<void> {
+async function tell(options: Sized, lines: readonly Line[]): Promise<void> {
   const size = `${options.students.toLocaleString("en")} students, medians of ${options.rounds}; ${machine()}`;
   const figures = lines.map(({ stage, log, rows, runs }) => ({ ...typical(runs), stage, log, rows }));
   await report({ name: "stages", title: `Two nights: ${size}`, table: againstYardsticks(lines), figures });
