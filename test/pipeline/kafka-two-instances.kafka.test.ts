@@ -41,7 +41,7 @@ void t.test(
     if (stage === null) return;
     await stage.start(...both);
 
-    const calm = await Promise.all([1, 2, 3].map((number) => storyIn(stage, `calm${number}`, number)));
+    const calm = await Promise.all([1, 2].map((number) => storyIn(stage, `calm${number}`, number)));
     await Promise.all(calm.map((run) => tell(run)));
     const states = await Promise.all(calm.map((run) => stateInTime(run, isWhole)));
     const [wanted] = states;

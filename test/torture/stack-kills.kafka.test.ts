@@ -25,7 +25,7 @@ import { addDistrict } from "../support/system.ts";
 const isTorture = process.env["TORTURE"] === "1";
 const seed = Number(process.env["SEED"] ?? 1);
 const nights = isTorture ? 10 : 2;
-const killsPerNight = isTorture ? 6 : 2;
+const killsPerNight = isTorture ? 6 : 1;
 const victims = [...stackServices, "broker", "registry", "postgres"];
 const timeLimitMs = isTorture ? 1_800_000 : 280_000;
 t.setTimeout(timeLimitMs);
