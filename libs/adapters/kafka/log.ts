@@ -181,7 +181,7 @@ class BrokerLog implements KafkaLog {
     const place = await this.#cluster.place(name);
     if (place === null) throw new AppError("log.unknown-topic", { details: { topic } });
     const session = await this.#cluster.initProducer(name, name);
-    const at = { topic, name, generation: place.id };
+    const at = { topic, name, generation: place.id, isShared: hasForeignWriters(topic) };
     return { writer: new FencedWriter({ cluster: this.#cluster, place: at, session, right }), right };
   }
 

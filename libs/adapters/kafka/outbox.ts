@@ -104,26 +104,30 @@ export async function nextWaiting(sql: Knex, topic: string): Promise<Waiting | n
   return { seqs: rows.map(({ seq }) => seq), last: records.at(-1)?.offset ?? 0, records };
 }
 
-/** Forgets what was acknowledged and announces the topic to readers. @throws AppError `lease.lost`: nothing is forgotten. */
+/**
+ * Forgets what was acknowledged and announces the topic to readers.
+ * @throws AppError `lease.lost`: the lease is gone, and nothing is forgotten; or some of the rows were, by somebody else.
+ */
 export async function forgetSent(
   sql: Knex,
   { topic, seqs, lease }: { readonly topic: string; readonly seqs: readonly number[]; readonly lease: Lease },
 ): Promise<void> {
   const { name, holder, epoch } = lease;
   // One statement, so one round trip; the lease cannot change hands before it is committed.
-  const { rows } = await sql.raw<Rows<unknown>>(
+  const { rows } = await sql.raw<Rows<{ readonly forgotten: number }>>(
     `with held as (
        select 1 from leases where name = ? and holder = ? and epoch = ? and expires_at > clock_timestamp() for share
      ), gone as (
-       delete from outbox where topic = ? and seq = any (?::bigint[]) and exists (select 1 from held))
-     select pg_notify(?, ?)::text from held`,
+       delete from outbox where topic = ? and seq = any (?::bigint[]) and exists (select 1 from held)
+       returning 1)
+     select (select count(*) from gone) as forgotten, pg_notify(?, ?)::text from held`,
     [name, holder, epoch, topic, [...seqs], appendChannel, topic],
   );
-  if (rows.length === 0) throw new AppError("lease.lost", { details: { lease: name, epoch } });
+  if (rows[0]?.forgotten !== seqs.length) throw new AppError("lease.lost", { details: { lease: name, epoch } });
 }
 
-/** Whether the topic's outbox holds nothing up to a number. */
-export async function isSent(sql: Knex, topic: string, seq: number): Promise<boolean> {
+/** Whether the topic's outbox holds nothing up to a number, or nothing at all. */
+export async function isSent(sql: Knex, topic: string, seq: number = Number.MAX_SAFE_INTEGER): Promise<boolean> {
   const { rows } = await sql.raw<Rows<unknown>>("select 1 from outbox where topic = ? and seq <= ? limit 1", [
     topic,
     seq,

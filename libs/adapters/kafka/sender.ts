@@ -1,6 +1,7 @@
 // Sends the outbox: one sender per topic at a time, by lease, with the topic's fenced writer, in the order of commits.
-// It keeps true that what is committed is sent, by whichever process has the lease, in order and without loss. A sender
-// that dies between acknowledgement and deletion leaves rows that are sent again: a repeat carries the number of the first.
+// It keeps true that what is committed is sent, by whichever process has the lease, in order and without loss. What is sent
+// was read under the lease, so that nothing old comes after what another has sent meanwhile. A sender that dies between
+// acknowledgement and deletion leaves rows that are sent again: a repeat carries the number of the first.
 //
 //   idle --rows, lease taken--> sending --no rows for a while--> idle, lease released
 //                               sending --refused or unreachable--> failing --pause--> idle
@@ -150,8 +151,10 @@ export class OutboxSender {
 
   async #drainOnce(topic: string): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const waiting = await nextWaiting(this.#sql, topic);
-      const lane = waiting === null ? null : await this.#lane(topic);
+      if (await isSent(this.#sql, topic)) return;
+      const lane = await this.#lane(topic);
+      // Read under the lease: what was read before it, another may have sent and forgotten since.
+      const waiting = lane === null ? null : await nextWaiting(this.#sql, topic);
       if (waiting === null || lane === null) return;
       await lane.writer.append(waiting.records.map((record) => outgoing(record, lane.writer.generation)));
       await forgetSent(this.#sql, { topic, seqs: waiting.seqs, lease: lane.held.lease });

@@ -1,6 +1,6 @@
 // The one writer of a topic, fenced by the brokers: a session under an id that is fixed per topic, and idempotent batches
 // without a transaction. It keeps true that once a newer session's first record is acknowledged nothing of this one is
-// accepted, requests that were given up on included; that a batch sent again lands once; and that nothing is sent after
+// accepted, requests that were given up on included; that a batch sent again lands once; and that no request is begun after
 // the lease's time by the database's clock.
 //
 //   open --append acknowledged--> open
@@ -36,6 +36,7 @@ const fencedTypes = new Set([
 const tooLargeTypes = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
 const oldFenceCode = 90;
 
+/** On a topic that others write too, records of theirs may stand between. */
 export type Appended = { readonly from: number; readonly to: number };
 
 /** What a session writes to and by what right. */
@@ -44,6 +45,8 @@ export type WriterPlace = {
   /** The topic's name on the brokers. */
   readonly name: string;
   readonly generation: string;
+  /** Whether others than our programs write to it: then their records may stand between ours. */
+  readonly isShared: boolean;
 };
 
 /** A session that writes. Appends are done one after the other, in the order of the calls. */
@@ -105,10 +108,10 @@ export class FencedWriter {
     });
     try {
       await Promise.all([this.#checkTopic(), this.#right.check()]);
-      const from = (await this.#send(batches)) ?? this.#end ?? 0;
+      const appended = await this.#send(batches);
       this.#sequence = nextSequence(this.#sequence, records.length);
-      this.#end = from + records.length;
-      return { from, to: this.#end };
+      this.#end = appended.to;
+      return appended;
     } catch (thrown) {
       throw this.#close(thrown);
     }
@@ -118,18 +121,18 @@ export class FencedWriter {
     if ((await this.#cluster.place(this.#place.name))?.id !== this.#place.generation) throw this.#fenced();
   }
 
-  /** @returns the offset of the first record; null when there was none to send. */
-  async #send(batches: readonly EncodedBatch[]): Promise<number | null> {
+  /** @returns from the first record to after the last; where there was none to send, the end as it was. */
+  async #send(batches: readonly EncodedBatch[]): Promise<Appended> {
     let from: number | null = null;
     let expected = this.#end;
     const deadline = performance.now() + this.#patienceMs;
     let pause = 20;
     for (let sent = 0; sent < batches.length;) {
+      await this.#right.check();
       const results = await this.#sendWindow(batches.slice(sent, sent + batchesInFlight));
       for (const result of results) {
         if (typeof result !== "number") break;
-        // Another producer's record between ours, or a topic that begins anew: we are not the one writer.
-        if (expected !== null && result !== expected) throw this.#fenced();
+        if (expected !== null && !this.#mayFollow(result, expected)) throw this.#fenced();
         from ??= result;
         expected = result + (batches[sent]?.records ?? 0);
         sent++;
@@ -140,9 +143,14 @@ export class FencedWriter {
       await this.#judge(failed, { isFirst: results[0] === failed, isLate: performance.now() > deadline });
       await sleep(pause);
       pause = Math.min(2 * pause, longestPauseMs);
-      await this.#right.check();
     }
-    return from;
+    const to = expected ?? 0;
+    return { from: from ?? to, to };
+  }
+
+  /** Another producer's record between ours, or a topic that begins anew: we are not the one writer, where we should be. */
+  #mayFollow(offset: number, expected: number): boolean {
+    return this.#place.isShared ? offset >= expected : offset === expected;
   }
 
   /** Base offsets, or for each batch that was not acknowledged why. */

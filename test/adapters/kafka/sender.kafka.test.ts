@@ -2,9 +2,11 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
+import type { Knex } from "knex";
 import t from "tap";
 import { takeLease } from "../../../libs/adapters/postgres/leases.ts";
 import { openInbox } from "../../../libs/adapters/postgres/inbox.ts";
+import type { Database } from "../../../libs/adapters/postgres/database.ts";
 import type { EventLog } from "../../../libs/ports.ts";
 import { startBroker } from "../../../libs/stack/broker.ts";
 import { codeOf, keysOf, numbered, readAll, record } from "../../contract/log-under-test.ts";
@@ -28,6 +30,28 @@ async function sentKeys({ log }: KafkaLogs): Promise<readonly string[]> {
 async function takenKeys({ log }: KafkaLogs): Promise<readonly string[]> {
   const firsts = new Map((await readAll(log, name)).toReversed().map((one) => [one.header("outbox"), one]));
   return keysOf([...firsts.values()].toSorted((a, b) => a.offset - b.offset)).map((key) => key.split('"')[3] ?? "");
+}
+
+/** A database whose first answer with rows of the outbox comes when it is let go, as to a process that sleeps meanwhile. */
+function sleepingReader(database: Database): {
+  readonly database: Database;
+  readonly read: Promise<void>;
+  wake(): void;
+} {
+  const read = Promise.withResolvers<void>();
+  const woken = Promise.withResolvers<void>();
+  const asked = async (text: string, bindings: Knex.ValueDict = {}): Promise<unknown> => {
+    const answer = await database.sql.raw<{ readonly rows: readonly unknown[] }>(text, bindings);
+    if (/^select .* from outbox where/u.test(text) && answer.rows.length > 0) {
+      read.resolve();
+      await woken.promise;
+    }
+    return answer;
+  };
+  const sql = new Proxy(database.sql, {
+    get: (target, name): unknown => (name === "raw" ? asked : Reflect.get(target, name)),
+  });
+  return { database: { ...database, sql }, read: read.promise, wake: woken.resolve };
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
@@ -114,6 +138,28 @@ if (brokers !== null) {
     t.same(keys.toSorted(), ["1", "2", "3", "4", "5"]);
     t.same(keys.slice(0, 2), ["1", "2"]);
     t.same(await database.sql("outbox"), []);
+  });
+
+  t.test("what a process read of the outbox before it had the lease is not what it sends", async (t) => {
+    const logs = await freshKafkaLogs(t, brokers);
+    const { another, database } = logs;
+    const first = another();
+    await first.createTopic(name);
+    await takeLease(database.sql, { name: `outbox.${name}`, holder: "dead", ttlMs: 1_500 });
+    const sleeper = sleepingReader(database);
+    const late = another({ database: sleeper.database });
+    const appending = append(first, "1");
+    await until(async () => (await database.sql("outbox")).length > 0);
+    const flushing = late.flush();
+    await sleeper.read;
+    await appending;
+    await append(first, "2");
+    // It gives the lease back: the one that slept takes it as soon as it wakes.
+    await first.close();
+    sleeper.wake();
+    await flushing;
+    t.same(await sentKeys(logs), ["1", "2"], "nothing old stands behind what is newer");
+    t.same([...late.failures().keys()], []);
   });
 
   t.test("a topic that others made takes records, one that is gone takes none", async (t) => {

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
 import t from "tap";
+import type { Test } from "tap";
 import { takeLease } from "../../../libs/adapters/postgres/leases.ts";
 import { startBroker } from "../../../libs/stack/broker.ts";
 import { codeOf, keysOf, lapse, leaseOf, numbered, readAll, record, topic } from "../../contract/log-under-test.ts";
@@ -11,19 +12,53 @@ import { freshKafkaLogs } from "./fresh-logs.ts";
 
 const brokers = await kafkaBrokers(t);
 
+async function foreignProducer(test: Test): Promise<kafkajs.Producer> {
+  const client = new kafkajs.Kafka({ brokers: (brokers ?? "").split(","), logLevel: kafkajs.logLevel.NOTHING });
+  const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  await producer.connect();
+  test.teardown(() => producer.disconnect());
+  return producer;
+}
+
 if (brokers !== null) {
   t.test("another producer's record between a writer's own ends the writer: it is not the only one", async (t) => {
     const { log, database, prefix } = await freshKafkaLogs(t, brokers);
     await log.createTopic(topic);
     const writer = await log.openWriter(topic, await leaseOf(database));
     await writer.append([record("1")]);
-    const client = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
-    const foreign = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
-    await foreign.connect();
+    const foreign = await foreignProducer(t);
     await foreign.send({ topic: prefix + topic, messages: [{ key: "foreign", value: "x" }] });
-    await foreign.disconnect();
     t.equal(await codeOf(writer.append([record("2")])), "log.writer-fenced");
     t.equal(await codeOf(writer.append([record("3")])), "log.writer-fenced");
+  });
+
+  t.test("on a topic that others write too a transaction lands once, whatever they write meanwhile", async (t) => {
+    const { log, prefix, database } = await freshKafkaLogs(t, brokers);
+    await log.createTopic("accounts");
+    const foreign = await foreignProducer(t);
+    let goes = true;
+    const traffic = (async () => {
+      while (goes) await foreign.send({ topic: `${prefix}accounts`, messages: [{ key: "foreign", value: "x" }] });
+    })();
+    for (const count of [1, 8_000, 1])
+      await log.transaction(async (tx) => tx.append("accounts", numbered(count, `${count}-`)));
+    goes = false;
+    await traffic;
+    t.equal((await database.sql("outbox")).length, 0);
+    const ours = (await readAll(log, "accounts")).filter((one) => one.header("outbox") !== undefined);
+    t.equal(ours.length, 8_002, "each once");
+    t.equal(log.failures().size, 0);
+  });
+
+  t.test("nothing is sent any more when the lease ends in the middle of an append", async (t) => {
+    const { log, database } = await freshKafkaLogs(t, brokers);
+    await log.createTopic(topic);
+    const writer = await log.openWriter(topic, await leaseOf(database, 1_500));
+    const value = Buffer.alloc(25_000);
+    const records = Array.from({ length: 8_000 }, () => ({ key: "large", value }));
+    t.equal(await codeOf(writer.append(records)), "log.writer-fenced");
+    const end = (await log.extent(topic))?.end ?? 0;
+    t.ok(end > 1 && end < records.length, `it began, and ended in the middle: ${end}`);
   });
 
   for (const [what, value] of [
