@@ -160,6 +160,12 @@ export const machineErrors = {
     retryable: true,
     remedy: "Nothing that was received is lost. Start `rollcall up` again, or give the same command once more.",
   },
+  "sftp.address": {
+    message: "opening the address of the SFTP server",
+    status: 500,
+    retryable: false,
+    remedy: "Free the port, or choose another with ROLLCALL_SFTP_PORT; 0 takes any that is free.",
+  },
   "stack.start": {
     message: "starting the local stack",
     status: 503,

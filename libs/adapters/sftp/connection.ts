@@ -1,0 +1,168 @@
+// One connection of a client, from its first byte to its last.
+// It keeps true that it ends when it does not sign in, is idle or fails, and that then nothing it had open stays open.
+//
+//   grace --signed in--> open --asks nothing for too long, goes, or the server closes--> ending --sessions ended--> gone
+
+import type { Socket } from "node:net";
+
+import type { AuthContext, Connection as SshConnection, ServerChannel, Session } from "ssh2";
+
+import type { Logger } from "../../runtime/logger.ts";
+import { type SftpChannel, serveSftp } from "./channel.ts";
+import type { Account, SftpAccounts } from "./district-files.ts";
+import type { Login } from "./login.ts";
+import type { SftpLimits } from "./server.ts";
+import { SftpSession } from "./session.ts";
+
+/** For how long a client may take to hang up after it was told to. */
+const farewellMs = 2000;
+/** So much does not wait in a socket for a client that reads at all. */
+const mostUnread = 32 * 1024 * 1024;
+
+const oldScp =
+  "This server does not speak the old protocol of scp. Use scp of OpenSSH 9 or newer without -O, or sftp.\r\n";
+const onlySftp = "This server offers SFTP and nothing else: no shell and no commands.\r\n";
+
+export type ConnectionOptions = {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly accounts: SftpAccounts;
+  readonly limits: SftpLimits;
+  readonly login: Login;
+  readonly logger: Logger;
+  /** How many connections an account has now. */
+  readonly countOf: (account: Account) => number;
+};
+
+export class Connection {
+  readonly #about: ConnectionOptions;
+  readonly #logger: Logger;
+  readonly #channels = new Set<SftpChannel>();
+  readonly #ended = Promise.withResolvers<void>();
+  #timer: NodeJS.Timeout;
+  #client: SshConnection | null = null;
+  #account: Account | null = null;
+  #tries = 0;
+  #sessions = 0;
+
+  constructor(about: ConnectionOptions) {
+    const { socket, limits, logger } = about;
+    this.#about = about;
+    this.#logger = logger.child({ address: about.address });
+    this.#timer = setTimeout(() => this.#endFor("it did not sign in"), limits.graceMs);
+    socket.once("close", () => void this.#gone());
+    socket.on("data", () => {
+      if (socket.writableLength > mostUnread) socket.destroy();
+    });
+  }
+
+  get address(): string {
+    return this.#about.address;
+  }
+
+  /** null until it has signed in. */
+  get account(): Account | null {
+    return this.#account;
+  }
+
+  /** Resolves when it is gone and nothing of it is open. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** The client has said which protocol it speaks. */
+  begin(client: SshConnection): void {
+    this.#client = client;
+    client.on("error", (err: Error) => this.#logger.debug({ err }, "a connection failed"));
+    client.on("authentication", (context) => void this.#authenticate(context));
+    client.on("session", (accept, reject) => {
+      if (this.#sessions >= this.#about.limits.channelsPerConnection) reject();
+      else this.#begin(accept());
+    });
+  }
+
+  /** Hangs up; resolves when it is gone and nothing of it is open. Twice changes nothing. */
+  async end(): Promise<void> {
+    const { socket } = this.#about;
+    // Before it has said which protocol it speaks, there is nobody to take leave of.
+    if (this.#client === null) socket.destroy();
+    else this.#client.end();
+    const farewell = setTimeout(() => socket.destroy(), farewellMs);
+    await this.ended;
+    clearTimeout(farewell);
+  }
+
+  #endFor(reason: string): void {
+    this.#logger.debug({ reason }, "hanging up");
+    void this.end();
+  }
+
+  async #gone(): Promise<void> {
+    clearTimeout(this.#timer);
+    const channels = [...this.#channels];
+    for (const channel of channels) channel.end();
+    await Promise.all(channels.map((channel) => channel.ended));
+    const { accounts, address } = this.#about;
+    if (this.#account !== null)
+      await accounts
+        .audit({ event: "logout", account: this.#account, address })
+        .catch((err: unknown) => this.#logger.error({ err }, "a logout could not be written down"));
+    this.#ended.resolve();
+  }
+
+  async #authenticate(context: AuthContext): Promise<void> {
+    try {
+      await this.#decide(context);
+    } catch (err) {
+      this.#account = null;
+      this.#logger.error({ err }, "a login could not be decided");
+      context.reject(["publickey", "password"]);
+    }
+  }
+
+  async #decide(context: AuthContext): Promise<void> {
+    const { accounts, address, limits, login } = this.#about;
+    // Clients ask with it which means there are.
+    if (context.method === "none") return context.reject(["publickey", "password"]);
+    if (++this.#tries > limits.tries) return this.#endFor("it tried too often");
+    const outcome = await login.try(context, address);
+    if (outcome.outcome === "key") return context.accept();
+    if (outcome.outcome === "refused") return context.reject(["publickey", "password"]);
+    if (this.#about.socket.destroyed) return;
+    const { account, means } = outcome;
+    if (this.#about.countOf(account) >= limits.connectionsPerAccount) {
+      await accounts.audit({ event: "refused", account, address, reason: "too many connections" });
+      return this.#endFor("its account has too many connections");
+    }
+    this.#account = account;
+    await accounts.audit({ event: "login", account, address, reason: means });
+    context.accept();
+    clearTimeout(this.#timer);
+    if (this.#about.socket.destroyed) return;
+    this.#timer = setTimeout(() => this.#endFor("it was idle"), limits.idleMs);
+  }
+
+  #begin(session: Session): void {
+    this.#sessions++;
+    session.once("close", () => this.#sessions--);
+    session.on("subsystem", (accept, reject, { name }) => {
+      if (name === "sftp" && this.#account !== null) this.#serve(accept(), this.#account);
+      else reject();
+    });
+    session.on("exec", (accept, _reject, { command }) => {
+      const channel = accept();
+      channel.stderr.write(/^scp\b/u.test(command) ? oldScp : onlySftp);
+      channel.exit(1);
+      channel.end();
+    });
+  }
+
+  #serve(channel: ServerChannel, account: Account): void {
+    const { accounts, address, limits, socket } = this.#about;
+    const logger = this.#logger.child({ district: account.district, source: account.source });
+    const session = new SftpSession({ files: accounts.files(account, address), limits, logger });
+    const served = serveSftp(channel, { session, socket, onRequest: () => this.#timer.refresh() });
+    this.#channels.add(served);
+    void served.ended.then(() => this.#channels.delete(served));
+  }
+}

@@ -1,0 +1,175 @@
+// The SFTP server: it listens, counts connections, and gives each to SSH. Nothing else of SSH is offered:
+// no shell, no commands, no forwarding, no agent.
+
+import { createServer } from "node:net";
+import type { AddressInfo, Server as NetServer } from "node:net";
+
+import ssh2 from "ssh2";
+
+import { AppError } from "../../errors.ts";
+import type { Logger } from "../../runtime/logger.ts";
+import { Connection } from "./connection.ts";
+import type { Account, SftpAccounts } from "./district-files.ts";
+import type { HostKeys } from "./host-keys.ts";
+import { Login } from "./login.ts";
+import type { SessionLimits } from "./session.ts";
+
+export type SftpLimits = SessionLimits & {
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  readonly connectionsPerAccount: number;
+  readonly channelsPerConnection: number;
+  /** Passwords and keys that one connection may try. */
+  readonly tries: number;
+  /** For how long a connection may be open without having signed in. */
+  readonly graceMs: number;
+  /** For how long it may ask nothing. */
+  readonly idleMs: number;
+  /** Passwords that one address, and that all together for one account, may get wrong within the window. */
+  readonly failuresPerAddress: number;
+  readonly failuresPerAccount: number;
+  readonly failureWindowMs: number;
+};
+
+export const defaultSftpLimits: SftpLimits = {
+  connections: 400,
+  connectionsPerAddress: 100,
+  connectionsPerAccount: 64,
+  channelsPerConnection: 10,
+  tries: 12,
+  graceMs: 60_000,
+  idleMs: 15 * 60_000,
+  failuresPerAddress: 20,
+  failuresPerAccount: 200,
+  failureWindowMs: 15 * 60_000,
+  handles: 128,
+  fileBytes: 64 * 1024 ** 3,
+};
+
+export type SftpServer = {
+  readonly port: number;
+  /** Takes no more connections and ends those that are open; resolves when nothing is being written any more. */
+  close(): Promise<void>;
+};
+
+/** What has been safe for years. SHA-1, CBC, DSA and groups of Diffie-Hellman are not offered. */
+const algorithms = {
+  kex: [
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+  ],
+  serverHostKey: ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"],
+  cipher: [
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+  ],
+  hmac: [
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    // For clients in older Java, which know no other.
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+  ],
+  compress: ["none"],
+} as const;
+
+const keepaliveMs = 30_000;
+
+export type SftpServerOptions = {
+  readonly accounts: SftpAccounts;
+  readonly hostKeys: HostKeys;
+  /** Port 0 takes any that is free. */
+  readonly address: { readonly host: string; readonly port: number };
+  readonly limits?: Partial<SftpLimits>;
+  readonly logger: Logger;
+};
+
+/** @throws AppError `sftp.address` when it cannot listen there. */
+export async function startSftpServer(options: SftpServerOptions): Promise<SftpServer> {
+  const { accounts, hostKeys, address, logger } = options;
+  const limits = { ...defaultSftpLimits, ...options.limits };
+  const login = new Login(accounts, limits);
+  const connections = new Map<string, Connection>();
+  const ssh = new ssh2.Server({
+    hostKeys: [...hostKeys.keys],
+    algorithms: mutable(algorithms),
+    ident: "Rollcall",
+    keepaliveInterval: keepaliveMs,
+    keepaliveCountMax: 3,
+  });
+  // Only connections that have said who they are arrive here; the others end by their time.
+  ssh.on("connection", (client, { ip, port }) => connections.get(nameOf(ip, port))?.begin(client));
+  const net = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+    const { remoteAddress: ip, remotePort: port } = socket;
+    if (ip === undefined || port === undefined || isTooMany([...connections.values()], ip, limits)) {
+      socket.destroy();
+      return;
+    }
+    const countOf = (account: Account): number =>
+      [...connections.values()].filter((one) => isSame(one.account, account)).length;
+    const connection = new Connection({ socket, address: ip, accounts, limits, login, logger, countOf });
+    connections.set(nameOf(ip, port), connection);
+    void connection.ended.then(() => connections.delete(nameOf(ip, port)));
+    ssh.injectSocket(socket);
+  });
+  await listen(net, address);
+  net.on("error", (err) => logger.error({ err }, "the SFTP server failed"));
+  return {
+    port: portOf(net),
+    close: async () => {
+      const closed = new Promise((resolve) => net.close(resolve));
+      await Promise.all([...connections.values()].map((connection) => connection.end()));
+      await closed;
+    },
+  };
+}
+
+function nameOf(ip: string, port: number): string {
+  return `${ip} ${port}`;
+}
+
+function isSame(one: Account | null, other: Account): boolean {
+  return one?.district === other.district && one.source === other.source;
+}
+
+function isTooMany(connections: readonly Connection[], address: string, limits: SftpLimits): boolean {
+  if (connections.length >= limits.connections) return true;
+  return connections.filter((one) => one.address === address).length >= limits.connectionsPerAddress;
+}
+
+async function listen(net: NetServer, { host, port }: SftpServerOptions["address"]): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  net.once("error", reject).listen(port, host, resolve);
+  try {
+    await promise;
+  } catch (cause) {
+    throw new AppError("sftp.address", { cause, details: { host, port } });
+  }
+  net.off("error", reject);
+}
+
+function portOf(net: NetServer): number {
+  const address: AddressInfo | string | null = net.address();
+  if (address === null || typeof address === "string") throw new Error("a listening server has a port");
+  return address.port;
+}
+
+type Lists = typeof algorithms;
+
+function mutable(lists: Lists): { -readonly [Key in keyof Lists]: Lists[Key][number][] } {
+  const { kex, serverHostKey, cipher, hmac, compress } = lists;
+  return {
+    kex: [...kex],
+    serverHostKey: [...serverHostKey],
+    cipher: [...cipher],
+    hmac: [...hmac],
+    compress: [...compress],
+  };
+}
