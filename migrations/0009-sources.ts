@@ -8,7 +8,9 @@ export async function up(knex: Knex): Promise<void> {
       add column settings jsonb not null default '{}',
       add column created_at timestamptz not null default now(),
       -- null: it is enabled
-      add column disabled_at timestamptz`);
+      add column disabled_at timestamptz,
+      -- the newest moment at which a set was expected, did not come, and people were told
+      add column late_told_at timestamptz`);
   await knex.raw(`
     create table sftp_credentials (
       id bigint generated always as identity primary key,
@@ -93,5 +95,7 @@ async function createDropTables(knex: Knex): Promise<void> {
 export async function down(knex: Knex): Promise<void> {
   for (const table of ["drop_waits", "drop_sets", "drop_files", "sftp_audit", "sftp_credentials"])
     await knex.schema.dropTable(table);
-  await knex.raw("alter table sources drop column settings, drop column created_at, drop column disabled_at");
+  await knex.raw(`
+    alter table sources
+      drop column settings, drop column created_at, drop column disabled_at, drop column late_told_at`);
 }

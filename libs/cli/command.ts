@@ -43,6 +43,9 @@ const usageCodes: ReadonlySet<string> = new Set([
   "login.unlinked",
   "login.user-unknown",
   "request.invalid",
+  "source.exists",
+  "source.key-exists",
+  "source.unknown",
   "token.exists",
   "token.unknown",
 ]);

@@ -17,6 +17,7 @@ import { answer, described, type JsonOption, withSystem } from "./command.ts";
 import { type PilotTeacher, pilotTeachers, stateVerbs } from "./district-states.ts";
 import { removeVerb } from "./district-remove.ts";
 import { policyWarnings } from "./policy-warnings.ts";
+import { withSettings } from "./setting.ts";
 import type { System } from "./system.ts";
 
 type DistrictView = {
@@ -129,9 +130,7 @@ async function set(
       await factChanged(tx, district);
       const known = await knownTo(tx, district);
       const { state, policy: before } = known;
-      const policy = checked(
-        settings.reduce<unknown>((changed, setting) => withSetting(changed, setting), given ?? before),
-      );
+      const policy = checked(withSettings(given ?? before, settings));
       if (lacksSignOn(state, policy))
         throw new AppError("config.invalid", {
           message: `reading the policy: signOn.issuers may not be empty, for ${id} has left setup`,
@@ -198,27 +197,4 @@ function checked(value: unknown): Policy {
   if (parsed.outcome === "faults")
     throw new AppError("config.invalid", { message: `reading the policy: ${parsed.faults.join("; ")}` });
   return parsed.policy;
-}
-
-/** The value with one setting `path.to.field=value` changed; a value that is JSON is read as such, else as text. */
-function withSetting(base: unknown, setting: string): unknown {
-  const at = setting.indexOf("=");
-  if (at < 1) throw new AppError("usage", { message: `a setting is written path=value, not ${setting}` });
-  return withPath(base, setting.slice(0, at).split("."), valueOf(setting.slice(at + 1)));
-}
-
-function withPath(base: unknown, path: readonly string[], value: unknown): unknown {
-  const [name, ...rest] = path;
-  if (name === undefined) return value;
-  const fields = typeof base === "object" && base !== null ? new Map(Object.entries(base)) : new Map<string, unknown>();
-  fields.set(name, withPath(fields.get(name), rest, value));
-  return Object.fromEntries(fields);
-}
-
-function valueOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

@@ -15,6 +15,7 @@ import { recordsVerb } from "./records.ts";
 import { resumeVerb } from "./resume.ts";
 import { rosterVerbs } from "./rosters.ts";
 import { setVerbs } from "./sets.ts";
+import { sourceVerb } from "./sources.ts";
 import { stackVerb } from "./stack.ts";
 import { tokenVerb } from "./tokens.ts";
 import { topicsVerb } from "./topics.ts";
@@ -39,6 +40,7 @@ for (const verb of [
   accountVerb(),
   tokenVerb(),
   topicsVerb(),
+  sourceVerb(),
   stackVerb(),
   explainVerb(),
   resumeVerb(),

@@ -21,7 +21,8 @@ export const deliveriesErrors = {
     message: "filling the range of a delivery again",
     status: 409,
     retryable: false,
-    remedy: "What landing holds of the delivery is refused when read again. Deliver the set once more.",
+    remedy:
+      "Its files are no longer kept in landing, or what is there is refused when read again. Deliver the set once more.",
   },
   "delivery.unknown": {
     message: "looking up the delivery",
@@ -96,12 +97,24 @@ export const deliveriesErrors = {
     retryable: false,
     remedy: "Check that the path is a folder or a whole zip file with CSV files at its root.",
   },
+  "source.exists": {
+    message: "making a source that is there already",
+    status: 409,
+    retryable: false,
+    remedy: "Change it with `rollcall source set`, or choose another id with --source.",
+  },
+  "source.key-exists": {
+    message: "adding a public key that the account has already",
+    status: 409,
+    retryable: false,
+    remedy: "Nothing: whoever has the private key can sign in. `rollcall source show` lists the keys.",
+  },
   "source.second": {
     message: "delivering from a second source of a district",
     status: 409,
     retryable: false,
     remedy:
-      "A district has one active source for now, because two would delete each other's rows. Deliver from the source it has.",
+      "A district has one active source for now, because two would delete each other's rows. Deliver from the source it has, or disable that one first with `rollcall source disable`.",
   },
   "source.unknown": {
     message: "looking up the source",

@@ -2,6 +2,7 @@
 // the administrator of a school's computers, as text and as JSON.
 // It keeps true: names of files, lines, rules, ids and counts, never the value of a cell.
 
+import { unreachable } from "../domain/assert.ts";
 import type { Count } from "../records.ts";
 import type { Report, ReportGroup } from "./report.ts";
 
@@ -93,6 +94,8 @@ function headline({ outcome, reason, district }: Result): string {
       return `Your roster files for ${district} were accepted, and wait for the decision about an earlier set.`;
     case "superseded":
       return `Your roster files for ${district} were not used, because newer ones came.${why}`;
+    default:
+      return unreachable(outcome);
   }
 }
 
@@ -167,6 +170,8 @@ function nextSteps({ outcome, held, findings }: Result): readonly string[] {
     case "same":
     case "superseded":
       return [hasErrors ? "  Correct what is named above before the next upload." : "  Nothing."];
+    default:
+      return unreachable(outcome);
   }
 }
 

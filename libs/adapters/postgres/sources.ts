@@ -38,6 +38,63 @@ export async function sourceOf(sql: Knex, district: DistrictId, id: string): Pro
   return source;
 }
 
+/**
+ * Makes a source. The other sources of its district have to be disabled: two would delete each other's rows.
+ * @throws AppError `source.second`; `source.exists`; `district.unknown`.
+ */
+export async function addSource(
+  sql: Knex.Transaction,
+  { district, id, kind, settings }: Pick<Source, "district" | "id" | "kind" | "settings">,
+): Promise<void> {
+  await lockDistrict(sql, district);
+  await refuseSecondSource(sql, { district, id });
+  const added: readonly unknown[] = await sql("sources")
+    .insert({ district, id, kind, settings: JSON.stringify(settings) })
+    .onConflict(["district", "id"])
+    .ignore()
+    .returning("id");
+  if (added.length === 0) throw new AppError("source.exists", { details: { district, source: id } });
+}
+
+/** @throws AppError `source.unknown`. */
+export async function storeSettings(sql: Knex, source: Pick<Source, "district" | "id" | "settings">): Promise<void> {
+  const { district, id, settings } = source;
+  await sql("sources")
+    .where({ district, id })
+    .update({ settings: JSON.stringify(settings) });
+}
+
+/** Enables a source, or disables it: then it delivers nothing, nobody signs in for it, and nothing of it is deleted. */
+export async function setEnabled(
+  sql: Knex.Transaction,
+  { district, id, isEnabled }: Pick<Source, "district" | "id" | "isEnabled">,
+): Promise<void> {
+  await lockDistrict(sql, district);
+  if (isEnabled) await refuseSecondSource(sql, { district, id });
+  await sql("sources")
+    .where({ district, id })
+    .update({ disabled_at: isEnabled ? null : sql.fn.now() });
+}
+
+/** @throws AppError `source.second` when another source of the district is enabled. */
+export async function refuseSecondSource(
+  sql: Knex,
+  { district, id }: { readonly district: DistrictId; readonly id: SourceId },
+): Promise<void> {
+  const other: { readonly id: string } | undefined = await sql("sources")
+    .where({ district, disabled_at: null })
+    .whereNot({ id })
+    .first("id");
+  if (other !== undefined)
+    throw new AppError("source.second", { message: `district ${district} is delivered by its source ${other.id}` });
+}
+
+/** Of two that add a source, the second sees what the first did. */
+async function lockDistrict(sql: Knex.Transaction, district: DistrictId): Promise<void> {
+  const row: unknown = await sql("districts").where({ id: district }).forNoKeyUpdate().first("id");
+  if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
+}
+
 /** Those of a district, or of all. */
 export async function allSources(sql: Knex, district?: DistrictId): Promise<readonly Source[]> {
   const rows: readonly Row[] = await sql("sources")

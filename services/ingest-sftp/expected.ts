@@ -1,0 +1,62 @@
+// Notices silence: a set that was expected by a time and did not come. It keeps true that each missing set is told once,
+// also by several processes and after a start, and that a source is not asked for sets from before it was made.
+
+import type { Source } from "../../libs/adapters/postgres/sources.ts";
+import { districtOf } from "../../libs/adapters/postgres/districts.ts";
+import { recordCodec } from "../../libs/adapters/registry/record-codec.ts";
+import { lastMoment } from "../../libs/adapters/schedule.ts";
+import type { IngestContext } from "../../libs/ingest/deliver.ts";
+import { controlKey, controlTopics } from "../../libs/topics.ts";
+
+const minuteMs = 60_000;
+const code = "delivery.late";
+
+/** @returns whether a set is missing that nobody was told of yet. */
+export async function tellLate(context: IngestContext, source: Source): Promise<boolean> {
+  const { expected: pattern, graceMinutes } = source.settings;
+  if (pattern === null) return false;
+  const district = await districtOf(context.sql, source.district);
+  if (district === null) return false;
+  const schedule = { pattern, timeZone: district.policy.timeZone };
+  const due = lastMoment(schedule, context.clock.now() - graceMinutes * minuteMs);
+  if (due === null || due <= source.createdAt) return false;
+  // What came after the moment before is the set that was expected at this one.
+  const before = lastMoment(schedule, due - 1) ?? 0;
+  if (await cameSince(context, source, before)) return false;
+  return tellOnce(context, { source, due });
+}
+
+async function cameSince({ sql }: IngestContext, { district, id: source }: Source, since: number): Promise<boolean> {
+  const set: unknown = await sql("drop_sets")
+    .where({ district, source })
+    .where("complete_at", ">", new Date(since))
+    .first("id");
+  return set !== undefined;
+}
+
+async function tellOnce(
+  context: IngestContext,
+  { source, due }: { readonly source: Source; readonly due: number },
+): Promise<boolean> {
+  const { district, id } = source;
+  const at = new Date(due);
+  return context.log.transaction(async (tx) => {
+    const told = await tx
+      .sql("sources")
+      .where({ district, id })
+      .whereRaw("(late_told_at is null or late_told_at < ?)", [at])
+      .update({ late_told_at: at });
+    if (told === 0) return false;
+    const value = recordCodec(context.codec).encode("rollcall.control.Notice", {
+      district,
+      code,
+      severity: "warning",
+      message: `${district}.${id}: no set came by ${at.toISOString()}`,
+      remedy: `Ask the district whether its export ran; \`rollcall source waiting ${district}\` shows what lies there, \`rollcall source audit ${district}\` who signed in.`,
+      since: due,
+      at: context.clock.now(),
+    });
+    tx.append(controlTopics.notices.name, [{ key: controlKey(district, code), value }]);
+    return true;
+  });
+}
