@@ -1,0 +1,165 @@
+// A file that a client writes, in place, so that an upload that was cut short can be resumed.
+// It keeps true: what is closed is durable and whole as far as its writer says; an upload that another one took the place
+// of writes no more; what was written behind a gap when the connection ended is cut off, so that nobody resumes over it.
+//
+//   open ──close──▶ closed
+//     └──abandon, a failed write, the end of the process──▶ torn ──opened again──▶ open
+
+import { closeSync, fstatSync, fsync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { basename } from "node:path";
+import { promisify } from "node:util";
+import type { Knex } from "knex";
+
+import { type FileAbout, FileRefusal, type Upload } from "../sftp/district-files.ts";
+import { defaultDropLimits, refusalOf, type SourceKey, syncFolderOf } from "./place.ts";
+import { identityOf, lockSource, whereSource } from "./rows.ts";
+
+const sync = promisify(fsync);
+
+export type UploadAbout = {
+  readonly sql: Knex;
+  readonly key: SourceKey;
+  readonly path: string;
+  readonly place: string;
+  readonly descriptor: number;
+  /** Which process writes it. */
+  readonly holder: string;
+  /** Called once, when nothing is written any more. */
+  readonly ended: (upload: DropUpload) => void;
+};
+
+export class DropUpload implements Upload {
+  readonly #about: UploadAbout;
+  /** All bytes before it were there when it was opened, or were written since. */
+  #whole: number;
+  #failure: FileRefusal | null = null;
+  #ending: Promise<void> | null = null;
+  #isOpen = true;
+
+  constructor(about: UploadAbout) {
+    this.#about = about;
+    this.#whole = fstatSync(about.descriptor).size;
+  }
+
+  about(): FileAbout {
+    this.#check();
+    const { size, mtimeMs } = fstatSync(this.#about.descriptor);
+    return { name: basename(this.#about.path), kind: "file", bytes: size, modifiedAt: mtimeMs, mayWrite: true };
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.#check();
+    this.#attempt(() => {
+      if (offset + bytes.length > defaultDropLimits.fileBytes)
+        throw new FileRefusal("full", "the file is larger than any roster");
+      let done = 0;
+      while (done < bytes.length)
+        done += writeSync(this.#about.descriptor, bytes, done, bytes.length - done, offset + done);
+      if (offset <= this.#whole) this.#whole = Math.max(this.#whole, offset + bytes.length);
+    });
+  }
+
+  read(offset: number, length: number): Uint8Array | null {
+    this.#check();
+    return readAt(this.#about.descriptor, offset, length);
+  }
+
+  truncate(bytes: number): void {
+    this.#check();
+    this.#attempt(() => {
+      if (bytes > defaultDropLimits.fileBytes) throw new FileRefusal("full", "the file is larger than any roster");
+      ftruncateSync(this.#about.descriptor, bytes);
+      this.#whole = Math.min(this.#whole, bytes);
+    });
+  }
+
+  close(): Promise<void> {
+    return (this.#ending ??= this.#close());
+  }
+
+  async abandon(): Promise<void> {
+    // A close that failed was told to whoever closed it.
+    await (this.#ending ??= this.#tear()).catch(() => undefined);
+  }
+
+  /** Another upload of the file has begun, or it was deleted: this one writes no more. */
+  giveWay(): void {
+    this.#failure = new FileRefusal("failed", "another upload of this file has begun");
+    this.#end();
+  }
+
+  async #close(): Promise<void> {
+    const { sql, key, path, place, descriptor, holder } = this.#about;
+    try {
+      this.#check();
+      await sync(descriptor);
+      await syncFolderOf(place);
+      await sql.transaction(async (trx) => {
+        await lockSource(trx, key);
+        this.#check();
+        const found = fstatSync(descriptor, { bigint: true });
+        const count = await trx("drop_files")
+          .where({ ...whereSource(key), path, state: "open", holder })
+          .update({
+            state: "closed",
+            holder: null,
+            identity: identityOf(found),
+            bytes: Number(found.size),
+            still_since: trx.raw("clock_timestamp()"),
+          });
+        if (count === 0) throw new FileRefusal("failed", "the upload was interrupted; upload the file again");
+      });
+    } catch (error) {
+      await this.#tear();
+      throw refusalOf(error);
+    }
+    this.#end();
+  }
+
+  async #tear(): Promise<void> {
+    if (!this.#isOpen) return;
+    const { sql, key, path, descriptor, holder } = this.#about;
+    // A disk that fails here fails the next writer too.
+    if (fstatSync(descriptor).size > this.#whole) this.#attempt(() => ftruncateSync(descriptor, this.#whole), false);
+    const row = { ...whereSource(key), path, state: "open", holder };
+    this.#end();
+    // When the database cannot be asked now, the holder tears what it does not write any more.
+    await sql("drop_files")
+      .where(row)
+      .update({ state: "torn", holder: null, still_since: sql.raw("clock_timestamp()") })
+      .catch(() => undefined);
+  }
+
+  #end(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    closeSync(this.#about.descriptor);
+    this.#about.ended(this);
+  }
+
+  #check(): void {
+    if (this.#failure !== null) throw this.#failure;
+    if (!this.#isOpen) throw new FileRefusal("failed", "the file is closed");
+  }
+
+  /** After a write that failed the file is not what its writer means: it cannot be closed as whole. */
+  #attempt(work: () => void, isTold = true): void {
+    try {
+      work();
+    } catch (error) {
+      this.#failure = refusalOf(error);
+      if (isTold) throw this.#failure;
+    }
+  }
+}
+
+/** @returns null at the end. */
+export function readAt(descriptor: number, offset: number, length: number): Uint8Array | null {
+  try {
+    const bytes = Buffer.allocUnsafe(length);
+    const count = readSync(descriptor, bytes, 0, length, offset);
+    return count === 0 ? null : bytes.subarray(0, count);
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}

@@ -1,0 +1,217 @@
+// The files of a source: what counts as whole, who may write, and that nobody leaves the folder.
+
+import { spawnSync } from "node:child_process";
+import { linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import t from "tap";
+
+import { Drops } from "../../../libs/adapters/drops/drops.ts";
+import type { DropFiles } from "../../../libs/adapters/drops/files.ts";
+import { placeOf } from "../../../libs/adapters/drops/place.ts";
+import { tearLeftOpen } from "../../../libs/adapters/drops/rows.ts";
+import { FileRefusal, type RefusalCode, type Upload } from "../../../libs/adapters/sftp/district-files.ts";
+import { parseSourceId } from "../../../libs/domain/ids.ts";
+import { addDistrict, districtNamed, freshSystem, type TestSystem } from "../../support/system.ts";
+import type { Teardown } from "../../support/teardown.ts";
+
+const source = parseSourceId("sftp") ?? neverHappens();
+const fresh = { create: true, exclusive: false, truncate: true };
+const resumed = { create: false, exclusive: false, truncate: false };
+
+function neverHappens(): never {
+  throw new Error("sftp is a source id");
+}
+
+const text = (words: string): Uint8Array => Buffer.from(words);
+
+async function freshDrops(t: Teardown): Promise<{
+  readonly system: TestSystem;
+  readonly drops: Drops;
+  readonly files: DropFiles;
+  readonly folder: string;
+  readonly states: () => Promise<Readonly<Record<string, string>>>;
+}> {
+  const system = await freshSystem(t);
+  const district = await addDistrict(system, "oak");
+  await system.sql("sources").insert({ district, id: source, kind: "sftp" });
+  const drops = await openDrops(t, system);
+  const states = async (): Promise<Readonly<Record<string, string>>> => {
+    const rows: readonly { readonly path: string; readonly state: string }[] = await system
+      .sql("drop_files")
+      .orderBy("path")
+      .select("path", "state");
+    return Object.fromEntries(rows.map(({ path, state }) => [path, state]));
+  };
+  const files = drops.files({ district, source });
+  return { system, drops, files, folder: placeOf(drops.root, { district, source }).files, states };
+}
+
+async function openDrops(t: Teardown, system: TestSystem): Promise<Drops> {
+  const drops = await Drops.open({ sql: system.sql, root: join(system.folder, "drops") });
+  t.teardown(() => drops.close());
+  return drops;
+}
+
+async function put(files: DropFiles, path: string, words: string): Promise<void> {
+  const upload = await files.openWrite(path, fresh);
+  upload.write(0, text(words));
+  await upload.close();
+}
+
+/** The code with which the work is refused. */
+async function refusal(work: () => unknown): Promise<RefusalCode | "none"> {
+  try {
+    await work();
+    return "none";
+  } catch (error) {
+    if (error instanceof FileRefusal) return error.code;
+    throw error;
+  }
+}
+
+t.test("a file counts once it is closed, and what was cut short is torn until it is resumed (A036)", async (t) => {
+  const { files, folder, states } = await freshDrops(t);
+  const upload = await files.openWrite("/users.csv", fresh);
+  upload.write(0, text("half"));
+  t.same(await states(), { "/users.csv": "open" });
+  upload.write(100, text("behind a gap"));
+  await upload.abandon();
+  t.same(await states(), { "/users.csv": "torn" });
+  t.equal(readFileSync(join(folder, "users.csv"), "utf8"), "half", "nobody resumes behind a gap");
+  t.equal((await files.about("/users.csv")).bytes, 4);
+  const again = await files.openWrite("/users.csv", resumed);
+  again.write(4, text(" and whole"));
+  await again.close();
+  await again.close();
+  t.same(await states(), { "/users.csv": "closed" });
+  t.equal(readFileSync(join(folder, "users.csv"), "utf8"), "half and whole");
+  const download = await files.openRead("/users.csv");
+  t.equal(Buffer.from(download.read(5, 100) ?? []).toString(), "and whole");
+  t.equal(download.read(14, 1), null);
+  download.close();
+});
+
+t.test("of two uploads of one process the newer goes on; another process is busy, until it is gone", async (t) => {
+  const { system, files, drops, folder, states } = await freshDrops(t);
+  const old = await files.openWrite("/users.csv", fresh);
+  old.write(0, text("old"));
+  const newer = await files.openWrite("/users.csv", fresh);
+  t.equal(await refusal(() => old.write(3, text("late"))), "failed");
+  t.equal(await refusal(() => old.close()), "failed");
+  await old.abandon();
+  t.same(await states(), { "/users.csv": "open" }, "its end is not the newer one's");
+  newer.write(0, text("newer"));
+
+  const other = await openDrops(t, system);
+  const elsewhere = other.files({ district: districtNamed("oak"), source });
+  t.equal(await refusal(() => elsewhere.openWrite("/users.csv", fresh)), "busy");
+  t.equal(await refusal(() => elsewhere.remove("/users.csv")), "busy");
+  t.equal(await refusal(() => elsewhere.rename({ from: "/users.csv", to: "/x.csv", overwrite: true })), "busy");
+  await newer.close();
+  t.equal(readFileSync(join(folder, "users.csv"), "utf8"), "newer");
+
+  const lost = await files.openWrite("/orgs.csv", fresh);
+  // As if the process had died: its lease is not renewed.
+  await system.sql("leases").where({ holder: drops.holder }).update({ expires_at: "-infinity" });
+  t.equal(await tearLeftOpen(system.sql), 1);
+  t.same(await states(), { "/orgs.csv": "torn", "/users.csv": "closed" });
+  t.equal(await refusal(() => lost.close()), "failed", "what was torn meanwhile is not whole");
+  await put(elsewhere, "/orgs.csv", "whole");
+  t.same(await states(), { "/orgs.csv": "closed", "/users.csv": "closed" });
+});
+
+t.test("names change, files go, folders come and go, as a client asks", async (t) => {
+  const { files, folder, states } = await freshDrops(t);
+  await put(files, "/users.csv.part", "users");
+  await files.rename({ from: "/users.csv.part", to: "/users.csv", overwrite: false });
+  await put(files, "/orgs.csv", "orgs");
+  t.equal(await refusal(() => files.rename({ from: "/orgs.csv", to: "/users.csv", overwrite: false })), "exists");
+  await files.rename({ from: "/orgs.csv", to: "/users.csv", overwrite: true });
+  t.equal(readFileSync(join(folder, "users.csv"), "utf8"), "orgs");
+  await files.makeFolder("/in");
+  await put(files, "/in/users.csv", "inside");
+  await files.rename({ from: "/in", to: "/ün%_", overwrite: true });
+  t.same(await states(), { "/users.csv": "closed", "/ün%_/users.csv": "closed" });
+  t.equal(await refusal(() => files.rename({ from: "/ün%_", to: "/ün%_/deeper", overwrite: true })), "forbidden");
+  t.equal(await refusal(() => files.removeFolder("/ün%_")), "not-empty");
+  await files.touch("/ün%_/users.csv", 1_000_000);
+  t.equal((await files.about("/ün%_/users.csv")).modifiedAt, 1_000_000);
+  await files.remove("/ün%_/users.csv");
+  await files.removeFolder("/ün%_");
+  const listed = (await files.list("/")).map(({ name, kind, mayWrite }) => [name, kind, mayWrite]);
+  t.same(listed, [
+    ["users.csv", "file", true],
+    ["reports", "folder", false],
+  ]);
+  t.equal(await refusal(() => files.openWrite("/users.csv", { ...fresh, exclusive: true })), "exists");
+  t.equal(await refusal(() => files.openWrite("/none.csv", resumed)), "missing");
+  t.equal(await refusal(() => files.openWrite("/no/users.csv", fresh)), "missing");
+  t.equal(await refusal(() => files.remove("/none.csv")), "missing");
+  await files.makeFolder("/folder");
+  t.equal(await refusal(() => files.makeFolder("/folder")), "exists");
+  t.equal(await refusal(() => files.openWrite("/folder", fresh)), "is-folder");
+  t.equal(await refusal(() => files.remove("/folder")), "is-folder");
+});
+
+t.test("a session stays in its folder and follows no link; reports may only be read (A033)", async (t) => {
+  const { files, folder, drops } = await freshDrops(t);
+  await put(files, "/users.csv", "users");
+  const outside = join(drops.root, "outside");
+  mkdirSync(outside);
+  writeFileSync(join(outside, "secret"), "secret");
+  symlinkSync(join(outside, "secret"), join(folder, "link"));
+  symlinkSync(outside, join(folder, "way"));
+  linkSync(join(folder, "users.csv"), join(folder, "hard"));
+  for (const path of ["/link", "/way", "/way/secret"]) {
+    t.equal(await refusal(() => files.about(path)), "missing", path);
+    t.equal(await refusal(() => files.openRead(path)), "missing", path);
+    t.match(await refusal(() => files.openWrite(path, fresh)), /missing|forbidden/u, path);
+  }
+  t.equal(readFileSync(join(outside, "secret"), "utf8"), "secret");
+  t.same((await files.list("/")).map(({ name }) => name).toSorted(), ["hard", "reports", "users.csv"]);
+  for (const path of ["/../outside/secret", "/a/../../outside", "users.csv", "/a\0b", `/${"a".repeat(256)}`, "/.."])
+    t.equal(await refusal(() => files.openWrite(path, fresh)), "forbidden", path);
+  const reports = join(folder, "..", "reports");
+  mkdirSync(reports);
+  writeFileSync(join(reports, "one.txt"), "one");
+  t.same(
+    (await files.list("/reports")).map(({ name }) => name),
+    ["one.txt"],
+  );
+  t.equal((await files.about("/reports/one.txt")).mayWrite, false);
+  t.equal(await refusal(() => files.openWrite("/reports/one.txt", fresh)), "forbidden");
+  t.equal(await refusal(() => files.remove("/reports/one.txt")), "forbidden");
+  t.equal(await refusal(() => files.rename({ from: "/users.csv", to: "/reports/x", overwrite: true })), "forbidden");
+  t.equal(await refusal(() => files.removeFolder("/reports")), "forbidden");
+  t.equal(await refusal(() => files.openRead("/reports/../files/users.csv")), "forbidden");
+});
+
+t.test("a file above the limit is full and torn, and an account that was closed writes no more", async (t) => {
+  const { files, states, system } = await freshDrops(t);
+  const upload: Upload = await files.openWrite("/users.csv", fresh);
+  upload.write(0, text("some"));
+  t.equal(await refusal(() => upload.write(16e9, text("more"))), "full");
+  t.equal(await refusal(() => upload.close()), "full", "what was not written whole is not closed as whole");
+  t.same(await states(), { "/users.csv": "torn" });
+  const open = await files.openWrite("/users.csv", fresh);
+  await system.sql("sources").update({ disabled_at: new Date() });
+  t.equal(await refusal(() => open.close()), "forbidden");
+  t.equal(await refusal(() => files.openWrite("/orgs.csv", fresh)), "forbidden");
+});
+
+t.test("a full disk is told, and loses nothing that was closed", async (t) => {
+  const { files, folder, states } = await freshDrops(t);
+  mkdirSync(folder, { recursive: true });
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", folder]).status === 0;
+  if (!mounted) return t.pass("skipped: only root can make a small disk");
+  t.teardown(() => void spawnSync("umount", ["-l", folder]));
+  await put(files, "/users.csv", "users");
+  const large = await files.openWrite("/enrollments.csv", fresh);
+  large.write(0, Buffer.alloc(700_000));
+  t.equal(await refusal(() => large.write(700_000, Buffer.alloc(700_000))), "full");
+  t.equal(await refusal(() => large.close()), "full");
+  t.same(await states(), { "/enrollments.csv": "torn", "/users.csv": "closed" });
+  t.equal((await files.about("/enrollments.csv")).bytes, 700_000, "what was acknowledged is there to be resumed");
+  t.equal(readFileSync(join(folder, "users.csv"), "utf8"), "users");
+});
