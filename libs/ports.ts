@@ -138,6 +138,8 @@ export interface Landing {
   deleteContent(sha256: string): Promise<void>;
   /** Deletes the documents of all deliveries of a district. Twice changes nothing. @throws AppError `landing.io`. */
   deleteDocuments(district: DistrictId): Promise<void>;
+  /** Deletes the documents of one delivery. Twice changes nothing. @throws AppError `landing.io`. */
+  deleteDocumentsOf(delivery: DeliveryId): Promise<void>;
   /** Deletes what was being stored longer ago than the age and never came to its end. @throws AppError `landing.io`. */
   deleteUnfinished(ageMs: number): Promise<void>;
 }

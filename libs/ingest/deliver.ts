@@ -27,6 +27,7 @@ import type { Delivery } from "../records.ts";
 import { controlKey, controlTopics, districtTopic } from "../topics.ts";
 import { EntitySink } from "./entity-sink.ts";
 import { judgeSet, type NotKept } from "./judge-set.ts";
+import { checkWhole, landedSet, readAs, setHash } from "./landed-set.ts";
 import { reportOf } from "./report.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -59,6 +60,8 @@ export type DeliveryRow = {
   readonly state: "received" | "accepted" | "refused";
   readonly set_hash: string;
   readonly files: readonly LandedFile[];
+  /** Those of its files that landing need not keep any more. */
+  readonly forgotten: readonly LandedFile[];
   readonly beside: Beside;
   readonly policy: Policy;
   readonly as_of: string;
@@ -76,6 +79,7 @@ const columns = [
   "state",
   "set_hash",
   "files",
+  "forgotten",
   "beside",
   "policy",
   "refusal",
@@ -204,12 +208,6 @@ async function recordDelivery(
   });
 }
 
-/** One hash over names and contents of a set's files, whatever their order. */
-function setHash(files: readonly LandedFile[]): string {
-  const lines = files.map(({ name, sha256 }) => `${name} ${sha256}\n`).toSorted();
-  return createHash("sha256").update(lines.join("")).digest("hex");
-}
-
 export type ReadDelivery = { readonly id: DeliveryId; readonly verdict: Verdict };
 
 /**
@@ -218,7 +216,7 @@ export type ReadDelivery = { readonly id: DeliveryId; readonly verdict: Verdict 
  * end are read first: read later, they would bring back what it replaced.
  * @param demographics demographics.csv as delivered, where it was not landed: it is checked and goes no further.
  * @throws AppError `lease.lost` when another process reads the district's deliveries for longer than the signal allows;
- * `district.unknown` when the district has left meanwhile.
+ * `delivery.unfillable` when its time in landing is over; `district.unknown` when the district has left meanwhile.
  */
 export async function readDelivery(
   context: IngestContext,
@@ -229,6 +227,7 @@ export async function readDelivery(
   }: { readonly id: DeliveryId; readonly signal: AbortSignal; readonly demographics?: SetEntry },
 ): Promise<ReadDelivery> {
   const row = await findDelivery(context.sql, id);
+  checkWhole(row);
   return alone(context, { district: row.district, signal }, async (place) => {
     for (const earlier of await unreadDeliveries(context.sql, row))
       await readAttempt(context, { ...place, id: earlier.id, demographics: undefined });
@@ -323,16 +322,6 @@ async function readAttempt(context: IngestContext, attempt: Attempt): Promise<Re
   return { id, verdict: judged.verdict };
 }
 
-/** The set as it lies in landing, with what of it was not landed. */
-function landedSet(landing: Landing, row: DeliveryRow, extra: SetEntry | undefined): DeliveredSet {
-  const entries = row.files.map(({ name, sha256, bytes }) => ({
-    name,
-    bytes,
-    open: () => Promise.resolve(landing.open(sha256)),
-  }));
-  return { entries: extra === undefined ? entries : [...entries, extra], ...row.beside, close: () => undefined };
-}
-
 /** Accepted or refused, in one transaction with the record that says so. */
 async function decide(
   context: IngestContext,
@@ -348,11 +337,11 @@ async function decide(
   const acceptedAt = context.clock.now();
   await context.log.transaction(async (tx) => {
     await checkLease(tx.sql, attempt.lease);
-    await tx
-      .sql("deliveries")
-      .where({ id: row.id })
-      .update({ state: verdict.outcome, refusal: verdict.refusal, decided_at: new Date(acceptedAt) });
-    if (verdict.outcome === "refused") return;
+    const { outcome, refusal } = verdict;
+    const read_as = outcome === "accepted" ? readAs(verdict) : null;
+    const decided = { state: outcome, refusal, read_as, decided_at: new Date(acceptedAt) };
+    await tx.sql("deliveries").where({ id: row.id }).update(decided);
+    if (outcome === "refused") return;
     const delivery: Delivery = {
       delivery: row.id,
       district: row.district,

@@ -1,5 +1,6 @@
 // Keeps the log in PostgreSQL as libs/topics.ts says: old records of control and transport topics go, compacted topics
-// are compacted, and finished work is forgotten. On Kafka the brokers do this, but for what kafka-upkeep.ts does.
+// are compacted. On Kafka the brokers do this, but for what kafka-upkeep.ts does. On either, finished work and old files of
+// landing are forgotten.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -9,6 +10,7 @@ import type { PostgresLog } from "../adapters/postgres/log.ts";
 import { parseDistrictId } from "../domain/ids.ts";
 import { controlTopics, districtTopic, districtTopicKinds, districtTopics, type TopicDescription } from "../topics.ts";
 import { keepKafka } from "./kafka-upkeep.ts";
+import { keepLandingSmall } from "./landing-retention.ts";
 import type { Ports } from "./open.ts";
 
 const firstMs = 60_000;
@@ -32,6 +34,7 @@ export async function tidyUp(system: Ports, signal: AbortSignal): Promise<void> 
   if (postgresLog === null) await keepKafka(system, signal);
   else await keepLog({ log: postgresLog, database: system.database, signal });
   await system.inbox.prune(doneWorkMs);
+  await keepLandingSmall(system, signal);
 }
 
 type Kept = { readonly log: PostgresLog; readonly database: Database };

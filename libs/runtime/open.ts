@@ -18,7 +18,7 @@ import type { IngestContext } from "../ingest/deliver.ts";
 import type { Clock, EventLog } from "../ports.ts";
 import { controlTopics } from "../topics.ts";
 import type { Logger } from "./logger.ts";
-import type { KafkaSettings, Settings } from "./settings.ts";
+import { defaultLandingDays, type KafkaSettings, type Settings } from "./settings.ts";
 import { TopicWatch } from "./topic-watch.ts";
 
 /** A log that this process opened. `deleteBefore` forgets the records before an offset. */
@@ -32,6 +32,8 @@ export type Ports = IngestContext & {
   readonly inbox: Inbox;
   readonly records: RecordCodec;
   readonly changes: ChangeCodec;
+  /** For how many days landing keeps files that nothing needs. */
+  readonly landingDays: number;
   /** What the log cannot do just now, by the topic, which goes on by itself; and topics that others have changed. */
   readonly problems: () => ReadonlyMap<string, AppError>;
   /** Asks whether the brokers keep the topics as they shall be; those that they do not are problems from then on. */
@@ -75,6 +77,7 @@ export async function openPorts(about: {
     changes,
     inbox: openInbox({ log, sql: database.sql }),
     landing: new FolderLanding(join(settings.dataDir, "landing")),
+    landingDays: settings.landingDays ?? defaultLandingDays,
     clock,
     logger,
   };

@@ -23,9 +23,13 @@ export type Settings = {
   readonly databaseUrl: string | null;
   /** null, or not given: the log is in PostgreSQL. */
   readonly kafka?: KafkaSettings | null;
+  /** For how many days landing keeps files that nothing needs; 30 unless given. */
+  readonly landingDays?: number;
   /** How long to wait for the turn of this command, milliseconds; a minute unless given. */
   readonly busyLimitMs?: number;
 };
+
+export const defaultLandingDays = 30;
 
 const mechanisms = ["none", "plain", "scram-sha-256", "scram-sha-512"] as const;
 
@@ -35,6 +39,7 @@ export function readSettings(env: EnvReader): Settings {
     dataDir: resolve(env.text("ROLLCALL_DATA", ".rollcall")),
     databaseUrl: env.optional("DATABASE_URL"),
     kafka: readKafka(env),
+    landingDays: env.integer("ROLLCALL_LANDING_DAYS", { fallback: defaultLandingDays, min: 1, max: 36_500 }),
   };
 }
 

@@ -58,6 +58,7 @@ function landingTogether(landing: Landing, expected: number): Landing {
     contents: () => landing.contents(),
     deleteContent: (sha256) => landing.deleteContent(sha256),
     deleteDocuments: (district) => landing.deleteDocuments(district),
+    deleteDocumentsOf: (delivery) => landing.deleteDocumentsOf(delivery),
     deleteUnfinished: (ageMs) => landing.deleteUnfinished(ageMs),
   };
 }

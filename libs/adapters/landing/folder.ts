@@ -88,6 +88,10 @@ export class FolderLanding implements Landing {
       if (parseDeliveryId(name) !== null && name.startsWith(`${district}.`)) await remove(join(deliveries, name));
   }
 
+  async deleteDocumentsOf(delivery: DeliveryId): Promise<void> {
+    await remove(join(this.#root, "deliveries", delivery));
+  }
+
   async deleteUnfinished(ageMs: number): Promise<void> {
     const incoming = join(this.#root, "incoming");
     for (const name of await namesIn(incoming)) {

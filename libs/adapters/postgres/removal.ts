@@ -16,7 +16,7 @@ import { AppError } from "../../errors.ts";
 import type { Landing } from "../../ports.ts";
 import { controlKey, controlTopics, districtTopic, districtTopicKinds, isKeyedByDistrict } from "../../topics.ts";
 import { type LinkPorts, unlinkAccounts } from "./account-links.ts";
-import { unnamedContents } from "./landing-names.ts";
+import { deleteUnnamed } from "./landing-retention.ts";
 import { checkLease, type HeldLease, holdLease, weekLease } from "./leases.ts";
 import { rosterTables } from "./roster-rows.ts";
 import { isStone, type Stone, stoneOf } from "./stones.ts";
@@ -217,11 +217,7 @@ async function checkLeases(sql: Knex.Transaction, held: readonly HeldLease[]): P
 async function emptyLanding({ sql, landing }: RemovalPorts, { id }: Removal): Promise<void> {
   await landing.deleteDocuments(id);
   await landing.deleteUnfinished(unfinishedAgeMs);
-  for await (const hashes of landing.contents()) {
-    await sql.transaction(async (trx) => {
-      for (const hash of await unnamedContents(trx, hashes)) await landing.deleteContent(hash);
-    });
-  }
+  await deleteUnnamed({ sql, landing });
 }
 
 /**
