@@ -17,6 +17,11 @@ const pom = join(import.meta.dirname, "pom.xml");
 export const kafkaVersion = "4.3.1";
 export const registryVersion = "2.6.13.Final";
 
+/** Tests may run on another broker than the one that is pinned. */
+export function brokerVersion(): string {
+  return processEnv()["KAFKA_VERSION"] ?? kafkaVersion;
+}
+
 const installHint = "install a Java runtime (17 or later) and Maven: apt-get install openjdk-17-jre-headless maven";
 
 /** What keeps the local stack from running on this machine, and the command that helps; null when nothing does. */
@@ -31,7 +36,7 @@ function answers(program: string, ...args: readonly string[]): boolean {
 }
 
 function kafkaFolder(): string {
-  return join(root, ".tools", `kafka-${kafkaVersion}`);
+  return join(root, ".tools", `kafka-${brokerVersion()}`);
 }
 
 function registryFolder(): string {
@@ -41,7 +46,14 @@ function registryFolder(): string {
 /** The folder of the broker's jars, fetched unless it is there. @throws AppError `stack.start`. */
 export async function kafkaJars(): Promise<string> {
   return fetched(kafkaFolder(), (folder) =>
-    maven("-f", pom, "dependency:copy-dependencies", "-DincludeScope=runtime", `-DoutputDirectory=${folder}`),
+    maven(
+      "-f",
+      pom,
+      `-Dkafka.version=${brokerVersion()}`,
+      "dependency:copy-dependencies",
+      "-DincludeScope=runtime",
+      `-DoutputDirectory=${folder}`,
+    ),
   );
 }
 

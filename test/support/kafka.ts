@@ -1,6 +1,6 @@
 // The broker and the schema registry that all test files of a run share, started once and ended when nobody uses them.
-// KAFKA_BROKERS and SCHEMA_REGISTRY_URL name others to use instead. Where neither can be had, the tests that need them
-// are skipped and say which command would help; under CI they fail.
+// KAFKA_BROKERS and SCHEMA_REGISTRY_URL name others to use instead, KAFKA_VERSION another version of the broker. Where
+// neither can be had, the tests that need them are skipped and say which command would help; under CI they fail.
 // The first file that needs them starts a keeper (kafka-keeper.ts); a connection to it is what being in use means.
 
 import { spawn } from "node:child_process";
@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { stackObstacle } from "../../libs/stack/artifacts.ts";
+import { brokerVersion, stackObstacle } from "../../libs/stack/artifacts.ts";
 import { startBroker } from "../../libs/stack/broker.ts";
 import type { BrokerSettings } from "../../libs/stack/broker.ts";
 import { freePorts } from "../../libs/stack/free-ports.ts";
@@ -78,9 +78,9 @@ export function spaciousFolder(): string {
   }
 }
 
-/** The folder of this project's and user's keeper. */
+/** The folder of this project's and user's keeper, for one version of the broker. */
 export function keeperFolder(): string {
-  const digest = createHash("sha256").update(root).digest("hex").slice(0, 12);
+  const digest = createHash("sha256").update(`${root} ${brokerVersion()}`).digest("hex").slice(0, 12);
   const folder = join(spaciousFolder(), `rollcall-kafka-${process.getuid?.() ?? 0}-${digest}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   return folder;

@@ -1,8 +1,12 @@
 // The settings of every topic on Kafka, whole: the old call that changes settings resets whatever it is not told.
 // It keeps true that libs/topics.ts alone says how a topic is kept, and that record times are the brokers'.
 
+import { largestRecord } from "./record-batch.ts";
 import { allTopics } from "../../topics.ts";
 import type { TopicDescription } from "../../topics.ts";
+
+/** With it the limit of a batch is what brokers have by default. */
+const batchRoom = 48_588;
 
 /** Programs of ours, by the names under which libs/topics.ts lists writers. */
 const ourWriters: ReadonlySet<string> = new Set([
@@ -39,8 +43,11 @@ export function topicSettings(
   const always = {
     "message.timestamp.type": "LogAppendTime",
     "min.insync.replicas": String(Math.max(1, replicas - 1)),
-    // Other producers may compress in ways that we do not read; then the brokers convert.
-    ...(hasForeignWriters(topic) ? { "compression.type": "zstd" } : {}),
+    // A batch of one record of the largest size, whatever the brokers' own limit is.
+    "max.message.bytes": String(largestRecord + batchRoom),
+    // Other producers may compress in ways that we do not read; then the brokers convert. Those before 4.0 refuse to hand
+    // out a topic of zstd to the version of requests in which we ask.
+    ...(hasForeignWriters(topic) ? { "compression.type": "gzip" } : {}),
   };
   const kept = describedTopic(topic)?.kept;
   if (kept === undefined) return { ...always, "cleanup.policy": "delete" };
