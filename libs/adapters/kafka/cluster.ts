@@ -40,11 +40,18 @@ export class KafkaCluster {
     this.#cluster = newCluster(connection);
   }
 
-  /** The topic as it is now; null when there is none of that name. */
+  /**
+   * The topic as it is now; null when there is none of that name.
+   * @throws AppError `topics.changed` when it has other partitions beside the one that is read and written.
+   */
   async place(topic: string): Promise<TopicPlace | null> {
     const place = (await this.#placeOnce(topic)) ?? (await this.#placeElsewhere(topic));
     if (place === null) this.#leaders.delete(topic);
     else this.#leaders.set(topic, place.leader);
+    if (place !== null && place.partitions !== 1) {
+      const message = `the topic ${topic} has ${place.partitions} partitions and not 1: what stands in the others would be lost`;
+      throw new AppError("topics.changed", { message, details: { topic } });
+    }
     return place;
   }
 

@@ -58,6 +58,8 @@ const settleMs = 5_000;
 const writerKey = '["writer"]';
 // Openings of one topic's writer take turns: two at once would fence each other for ever.
 const openingLock = 7_265_016;
+// Held from looking for a topic to the commit of the outbox that it got.
+const newOutboxLock = 7_265_017;
 
 export function kafkaLog(options: KafkaLogOptions): KafkaLog {
   return new BrokerLog(options);
@@ -95,7 +97,7 @@ class BrokerLog implements KafkaLog {
 
   async createTopic(topic: string): Promise<TopicExtent> {
     const extent = await this.#topics.create(topic);
-    await addOutboxTopic(this.#sql, topic);
+    await this.#transact((sql) => this.#giveOutbox(sql, topic));
     return extent;
   }
 
@@ -106,6 +108,12 @@ class BrokerLog implements KafkaLog {
   async deleteTopic(topic: string): Promise<void> {
     await removeOutboxTopic(this.#sql, topic);
     await this.#topics.delete(topic);
+    // Who saw the topic just before may have given it an outbox again; from here on nobody sees it.
+    await this.#transact(async (sql) => {
+      await sql.raw("select pg_advisory_xact_lock(?, hashtext(?))", [newOutboxLock, topic]);
+      const isMadeAgain = (await this.#cluster.place(this.#topics.nameOf(topic))) !== null;
+      if (!isMadeAgain) await removeOutboxTopic(sql, topic);
+    });
   }
 
   scan(range: LogRange): AsyncIterable<readonly StoredRecord[]> {
@@ -134,11 +142,17 @@ class BrokerLog implements KafkaLog {
     sql: Knex.Transaction,
     ...[topic, records]: readonly [string, Parameters<typeof assertSendable>[0]]
   ): Promise<number> {
-    const place = await this.#cluster.place(this.#topics.nameOf(topic));
-    if (place !== null) await addOutboxTopic(sql, topic);
-    const last = place === null ? null : await putInOutbox(sql, topic, records);
+    const last = (await this.#giveOutbox(sql, topic)) ? await putInOutbox(sql, topic, records) : null;
     if (last === null) throw new AppError("log.unknown-topic", { details: { topic } });
     return last;
+  }
+
+  /** @returns false when there is no such topic. It cannot lose its outbox again before the transaction has ended. */
+  async #giveOutbox(sql: Knex.Transaction, topic: string): Promise<boolean> {
+    await sql.raw("select pg_advisory_xact_lock_shared(?, hashtext(?))", [newOutboxLock, topic]);
+    if ((await this.#cluster.place(this.#topics.nameOf(topic))) === null) return false;
+    await addOutboxTopic(sql, topic);
+    return true;
   }
 
   async #transact<T>(work: (sql: Knex.Transaction) => Promise<T>): Promise<T> {

@@ -18,8 +18,8 @@ type Rows<Row> = { readonly rows: readonly Row[] };
 
 const blocksPerInsert = 16;
 const blocksPerRead = 16;
-// What a record takes beside its key, value and headers, at most.
-const overheadBytes = 64;
+// What a record takes beside its key, value and headers, at most, and the headers that the sender adds.
+const overheadBytes = 160;
 const nowMicros = "(extract(epoch from clock_timestamp()) * 1000000)::bigint";
 
 /** Lets a topic have an outbox. Twice changes nothing. */

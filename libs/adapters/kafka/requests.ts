@@ -10,8 +10,8 @@ const apiKeys = { produce: 0, fetch: 1, listOffsets: 2, metadata: 3, deleteRecor
 const unknownTopic = 3;
 const noTopicId = Buffer.alloc(16);
 
-/** Where a topic is led, and which topic of that name it is: Kafka's own id, which is never used twice. */
-export type TopicPlace = { readonly id: string; readonly leader: number };
+/** Where a topic's partition 0 is led, and which topic of that name it is: Kafka's own id, which is never used twice. */
+export type TopicPlace = { readonly id: string; readonly leader: number; readonly partitions: number };
 
 /** Asks any broker for a topic; null when there is none of that name. Version 12: the first with ids in both directions. */
 export function metadataOf(topic: string): Call<TopicPlace | null> {
@@ -41,7 +41,8 @@ function readMetadata(payload: Buffer): TopicPlace | null {
   answer.compactText();
   const id = Buffer.from(answer.slice(16)).toString("base64url");
   answer.int8();
-  for (let partitions = answer.unsigned(); partitions > 1; partitions--) {
+  const partitions = answer.unsigned() - 1;
+  for (let left = partitions; left > 0; left--) {
     const partitionError = answer.int16();
     const partition = answer.int32();
     const leader = answer.int32();
@@ -50,7 +51,7 @@ function readMetadata(payload: Buffer): TopicPlace | null {
     skipTags(answer);
     if (partition !== 0) continue;
     if (partitionError !== 0 || leader < 0) throw brokerError(partitionError === 0 ? 5 : partitionError);
-    return { id, leader };
+    return { id, leader, partitions };
   }
   throw brokerError(5);
 }

@@ -81,7 +81,7 @@ export class OutboxSender {
         await sleep(pause, undefined, { signal: sent.signal }).catch(() => {});
         if (sent.signal.aborted || this.#stop.signal.aborted) return;
         // Who has the lease elsewhere sends it there.
-        if (await this.#isSentElsewhere(topic, seq)) return;
+        if (await this.#isSentElsewhere(topic, seq)) return void this.#slow.delete(topic);
         if (performance.now() >= deadline) return void this.#slow.add(topic);
       }
     } finally {
@@ -119,7 +119,8 @@ export class OutboxSender {
         const waiting = await waitingTopics(this.#sql);
         await this.#drainAll(waiting);
         // What is gone with its topic, or was sent elsewhere, fails no more.
-        for (const topic of this.#failures.keys()) if (!waiting.includes(topic)) this.#recover(topic);
+        for (const topic of [...this.#failures.keys(), ...this.#slow])
+          if (!waiting.includes(topic)) this.#recover(topic);
         for (const [topic, lane] of this.#lanes)
           if (performance.now() - lane.usedAt > lingerMs && !this.#drains.has(topic)) await this.#rest(topic);
       } catch (thrown) {
