@@ -4,7 +4,9 @@ import { once } from "node:events";
 
 import { Command } from "commander";
 
-import { addressFromEnv } from "../../services/ops/config.ts";
+import { type SftpAddress, sftpAddressFromEnv } from "../../services/ingest-sftp/config.ts";
+import { type ServedSftp, serveSftp } from "../../services/ingest-sftp/sftp.ts";
+import { type Address, addressFromEnv } from "../../services/ops/config.ts";
 import type { ServedApi } from "../../services/ops/service.ts";
 import type { HeldLease } from "../adapters/postgres/leases.ts";
 import { announceApi, withdrawApi } from "../runtime/api-place.ts";
@@ -45,32 +47,58 @@ async function up(options: { readonly json?: boolean }): Promise<void> {
   });
 }
 
-/** Takes the place of the one `up` of this database, and says so. @throws AppError `data.busy`, `api.address`. */
+/** Takes the place of the one `up` of this database, and says so. @throws AppError `data.busy`, `api.address`, `sftp.address`. */
 async function begin(
   system: System,
   { json }: { readonly json?: boolean },
 ): Promise<{ readonly running: readonly Service[]; readonly held: HeldLease }> {
-  const address = addressFromEnv();
+  const addresses = { api: addressFromEnv(), sftp: sftpAddressFromEnv() };
+  const { dataDir } = settingsFromEnv();
   const held = await holdUp(system);
-  const api = await serveHere(system, address).catch(async (error: unknown) => {
+  const { api, sftp } = await serve(system, { ...addresses, dataDir }).catch(async (error: unknown) => {
     await held.release();
     throw error;
   });
-  const { dataDir } = settingsFromEnv();
   await announceApi(dataDir, api);
-  const running = [...services(system), served(api, dataDir)];
+  const running = [...services(system), servedSftp(sftp), served(api, dataDir)];
   const about = {
     log: system.log.description,
     database: system.databaseDescription,
     services: running.map((service) => service.name),
     api: api.url,
+    sftp: `${addresses.sftp.host}:${sftp.port}`,
   };
   await writeOut(
     json === true
       ? `${JSON.stringify(about)}\n`
-      : `rollcall is up: ${about.log}, on ${about.database}\nservices: ${about.services.join(", ")}; Ctrl-C stops them\nAPI: ${about.api}, described at ${about.api}/openapi.json\n`,
+      : `rollcall is up: ${about.log}, on ${about.database}\nservices: ${about.services.join(", ")}; Ctrl-C stops them\nAPI: ${about.api}, described at ${about.api}/openapi.json\nSFTP: ${about.sftp}\n`,
   );
   return { running, held };
+}
+
+/** Both, or none of them. */
+async function serve(
+  system: System,
+  at: { readonly api: Address; readonly sftp: SftpAddress; readonly dataDir: string },
+): Promise<{ readonly api: ServedApi; readonly sftp: ServedSftp }> {
+  const api = await serveHere(system, at.api);
+  try {
+    return { api, sftp: await serveSftp(system, { address: at.sftp, dataDir: at.dataDir }) };
+  } catch (error) {
+    await api.close();
+    throw error;
+  }
+}
+
+/** The SFTP server, served already, until the signal. */
+function servedSftp(sftp: ServedSftp): Service {
+  return {
+    name: "sftp",
+    start: async ({ signal }) => {
+      if (!signal.aborted) await once(signal, "abort");
+      await sftp.close();
+    },
+  };
 }
 
 /** The API, served already so that its address could be said, until the signal. */

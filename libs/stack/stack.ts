@@ -39,7 +39,7 @@ type Recorded = ProcessMark & { readonly name: string; readonly address: string 
 type Ports = Readonly<Record<string, number>>;
 
 const root = join(import.meta.dirname, "..", "..");
-const wantedPorts = { broker: 9092, controller: 9093, registry: 8081, api: 8640 };
+const wantedPorts = { broker: 9092, controller: 9093, registry: 8081, api: 8640, sftp: 2222 };
 const serviceLimitMs = 90_000;
 const answerLimitMs = 2_000;
 // Longer than services take at most to finish the work in hand.
@@ -81,6 +81,7 @@ export class LocalStack {
       DATABASE_URL: postgres.address,
       KAFKA_BROKERS: broker.address,
       SCHEMA_REGISTRY_URL: registry.address,
+      ROLLCALL_SFTP_PORT: String(ports["sftp"] ?? 0),
     };
     await applyAll(variables);
     const services = await Promise.all(
@@ -162,7 +163,11 @@ export class LocalStack {
     const mark = await launch({ command, cwd: root, logFile, env, isBound: false });
     const isReady = (): Promise<boolean> => answersWell(health);
     await whenReady({ name, mark, logFile, limitMs: serviceLimitMs, isReady });
-    return { ...mark, address: name === "ops" ? `http://127.0.0.1:${ports["api"]}` : healthAddress(health) };
+    const serves: Readonly<Record<string, string>> = {
+      ops: `http://127.0.0.1:${ports["api"]}`,
+      "ingest-sftp": `sftp://127.0.0.1:${ports["sftp"]}`,
+    };
+    return { ...mark, address: serves[name] ?? healthAddress(health) };
   }
 
   /** The same at every start, as far as nobody else has taken them: subscribers keep where they look. */
@@ -176,7 +181,7 @@ export class LocalStack {
       ...wantedPorts,
       ...before,
     };
-    const owner: Readonly<Record<string, string>> = { controller: "broker", api: "ops" };
+    const owner: Readonly<Record<string, string>> = { controller: "broker", api: "ops", sftp: "ingest-sftp" };
     const ports = await Promise.all(
       Object.entries(wanted).map(async ([name, port]) => {
         const isOurs = running.has(owner[name] ?? name);

@@ -3,9 +3,18 @@
 import { runServiceProcess } from "../../libs/runtime/service-process.ts";
 import { configFromEnv } from "./config.ts";
 import { runIngest } from "./service.ts";
+import { serveSftp } from "./sftp.ts";
 
 await runServiceProcess({
   name: "ingest-sftp",
   config: configFromEnv,
-  start: (ports, config, { signal, logger }) => runIngest({ ...ports, logger }, config, signal),
+  start: async (ports, config, { signal, logger }) => {
+    const context = { ...ports, logger };
+    const served = await serveSftp(context, { address: config.sftp, dataDir: config.settings.dataDir });
+    try {
+      await runIngest(context, config, signal);
+    } finally {
+      await served.close();
+    }
+  },
 });

@@ -28,7 +28,13 @@ export function start(
   const [program, ...args] = command;
   // TAP is set for test files; a child that saw it would take itself for one. Several serve the API at the same time.
   // The brokers that tests share are no log for a system of its own.
-  const own = { TAP: undefined, ROLLCALL_HTTP_PORT: "0", KAFKA_BROKERS: undefined, SCHEMA_REGISTRY_URL: undefined };
+  const own = {
+    TAP: undefined,
+    ROLLCALL_HTTP_PORT: "0",
+    ROLLCALL_SFTP_PORT: "0",
+    KAFKA_BROKERS: undefined,
+    SCHEMA_REGISTRY_URL: undefined,
+  };
   const child = spawn(program, args, { ...options, env: { ...process.env, ...own, ...options.env } });
   child.stdin.end();
   let stdout = "";
