@@ -4,7 +4,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { PassThrough, type Readable } from "node:stream";
 
 import { type DeliveryId, type DistrictId, parseDeliveryId } from "../../domain/ids.ts";
@@ -17,7 +17,7 @@ export class FolderLanding implements Landing {
   readonly #root: string;
 
   constructor(root: string) {
-    this.#root = root;
+    this.#root = resolve(root);
   }
 
   async put(name: string, content: AsyncIterable<Uint8Array>): Promise<LandedFile> {
@@ -123,7 +123,10 @@ export class FolderLanding implements Landing {
       const path = pathOf(result);
       await mkdir(dirname(path), { recursive: true });
       await rename(incoming, path);
-      await syncFolder(dirname(path));
+      // Its folder and those above it: any of them may be as new as the file, made here or by another process.
+      for (let folder = dirname(path); folder !== dirname(this.#root); folder = dirname(folder))
+        await syncFolder(folder);
+      await syncFolder(dirname(this.#root));
       return result;
     } catch (error) {
       await rm(incoming, { force: true });
@@ -133,7 +136,7 @@ export class FolderLanding implements Landing {
   }
 }
 
-/** A rename is durable once its folder is. */
+/** A name is durable once its folder is. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {

@@ -1,6 +1,7 @@
 // The landing folder: what comes back, and how it fails.
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -72,4 +73,48 @@ t.test("what is deleted is gone, twice is harmless, and other districts keep the
   t.ok(existsSync(unfinished), "it may still be at work");
   await landing.deleteUnfinished(-60_000);
   t.notOk(existsSync(unfinished));
+});
+
+/** A file system of its own of one megabyte; null where this user may not make one. */
+function tinyFileSystem(): string | null {
+  const root = mkdtempSync(join(tmpdir(), "rollcall-full-"));
+  t.teardown(() => rmSync(root, { recursive: true, force: true }));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", root], { stdio: "ignore" });
+  } catch {
+    return null;
+  }
+  t.teardown(() => execFileSync("umount", [root]));
+  return root;
+}
+
+t.test("on a full disk storing fails as what may pass, and leaves nothing behind", async (t) => {
+  const root = tinyFileSystem();
+  if (root === null) return t.skip("only root can make a file system");
+  const landing = new FolderLanding(root);
+  const kept = await landing.put("orgs.csv", parts(400_000));
+  const full = { code: "landing.io", retryable: true, cause: { code: "ENOSPC" } };
+  await t.rejects(landing.put("users.csv", parts(300_000, 300_000, 300_000)), full);
+  const [id] = ["oak.files.1"].flatMap((text) => parseDeliveryId(text) ?? []);
+  if (id === undefined) throw new Error("it is a delivery's id");
+  await t.rejects(landing.putDocument(id, "report.json", "x".repeat(900_000)), full);
+  t.strictSame(readdirSync(join(root, "incoming")), [], "no half of a file takes up room");
+  const hashes: string[] = [];
+  for await (const some of landing.contents()) hashes.push(...some);
+  t.strictSame(hashes, [kept.sha256], "nothing half-written is found under a hash");
+  t.equal(await landing.document(id, "report.json"), null);
+  t.equal((await buffer(landing.open(kept.sha256))).length, 400_000, "what was there before is whole");
+  const again = await landing.put("users.csv", parts(300_000));
+  t.ok(await landing.has(again.sha256), "what finds room is stored");
+});
+
+t.test("a source that breaks off leaves nothing under a hash", async (t) => {
+  const { root, landing } = freshFolder();
+  const cut = async function* (): AsyncGenerator<Uint8Array> {
+    yield* parts(100_000);
+    throw new Error("the connection was closed");
+  };
+  await t.rejects(landing.put("users.csv", cut()), { code: "landing.io", cause: { message: /connection/u } });
+  t.strictSame(readdirSync(join(root, "incoming")), []);
+  t.notOk(existsSync(join(root, "content")));
 });
