@@ -2,8 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Command } from "commander";
 import t from "tap";
-import { finish } from "../support/child.ts";
+import { commandLine } from "../../libs/cli/program.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -29,18 +30,11 @@ function readHelp(text: string): Help {
   };
 }
 
-async function helpOf(path: readonly string[]): Promise<Help> {
-  const { code, stdout } = await finish([join(root, "bin/rollcall"), ...path, "--help"]);
-  if (code !== 0) throw new Error(`rollcall ${path.join(" ")} --help ended with ${code}`);
-  return readHelp(stdout);
-}
-
-/** The verbs below a path of verbs that do something by themselves. */
-async function verbsOf(path: readonly string[]): Promise<Verbs> {
-  const { usage, options, verbs } = await helpOf(path);
+/** The verbs at and below a command that do something by themselves. */
+function verbsOf(command: Command): Verbs {
+  const { usage, options, verbs } = readHelp(command.helpInformation());
   if (verbs.length === 0) return { [usage]: options.toSorted() };
-  const below = await Promise.all(verbs.map((verb) => verbsOf([...path, verb])));
-  return Object.assign({}, ...below);
+  return Object.assign({}, ...command.commands.map((each) => verbsOf(each)));
 }
 
 /** A verb is a heading of third level in backquotes; its options are rows of tables that begin with one in backquotes. */
@@ -56,7 +50,7 @@ function documentedVerbs(text: string): Verbs {
 
 t.test("docs/cli.md has every verb and option of --help, and none beside", async (t) => {
   const documented = documentedVerbs(readFileSync(join(root, "docs/cli.md"), "utf8"));
-  const verbs = await verbsOf([]);
+  const verbs = verbsOf(commandLine());
   t.ok(Object.keys(verbs).length > 10, "the verbs are found");
   t.strictSame(documented, verbs);
 });

@@ -3,8 +3,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import type { Command } from "commander";
 import t from "tap";
 
+import { commandLine } from "../../libs/cli/program.ts";
 import { type Ended, finish } from "../support/child.ts";
 import { freshDatabase } from "../support/postgres.ts";
 import type { Teardown } from "../support/teardown.ts";
@@ -25,6 +27,25 @@ async function onDatabase(t: Teardown, folder: string): Promise<Rollcall & { rea
   const env = { ROLLCALL_DATA: join(folder, "data"), DATABASE_URL: (await freshDatabase(t)).url };
   const run: Rollcall = (...args) => finish([launcher, ...args], { env, cwd: folder });
   return Object.assign(run, { env });
+}
+
+function commandNamed(command: Command, name: string): Command {
+  const found = command.commands.find((each) => each.name() === name);
+  if (found === undefined) throw new Error(`there is no ${name}`);
+  return found;
+}
+
+/** The commands that do something by themselves. */
+function leavesOf(command: Command): readonly Command[] {
+  return command.commands.flatMap((each) => (each.commands.length === 0 ? [each] : leavesOf(each)));
+}
+
+/** The whole help of a command, as `--help` prints it, and its name behind those of the groups. */
+function helpOf(command: Command): { readonly path: string; readonly help: string } {
+  let help = "";
+  command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+  const path = /^Usage: rollcall (?<path>[a-z ]+?) (?:\[|<)/u.exec(help)?.groups?.["path"] ?? "";
+  return { path, help };
 }
 
 const jsonOf = ({ stdout }: Ended): unknown => JSON.parse(stdout);
@@ -57,20 +78,17 @@ void t.test("help lists the verbs, and the help of each shows what it takes and 
     topics: ["apply"],
     stack: ["up", "down", "reset"],
   };
-  const paths = [
-    ...verbs.filter((verb) => groups[verb] === undefined && verb !== "help").map((verb) => [verb]),
-    ...Object.entries(groups).flatMap(([group, own]) => own.map((verb) => [group, verb])),
-  ];
-  for (const path of paths) {
-    const help = await rollcall(...path, "--help");
-    t.equal(help.code, 0, `${path.join(" ")}: exit code`);
-    t.match(
-      help.stdout,
-      new RegExp(`Example:\\n {2}\\$ rollcall ${path.join(" ")}`, "u"),
-      `${path.join(" ")}: example`,
-    );
-    if (path[0] !== "demo") t.match(help.stdout, "--json", `${path.join(" ")}: --json`);
+  for (const [group, own] of Object.entries(groups)) {
+    const below = commandNamed(commandLine(), group).commands.map((command) => command.name());
+    t.match(below, own, group);
   }
+  for (const command of leavesOf(commandLine())) {
+    const { path, help } = helpOf(command);
+    t.match(help, new RegExp(`Example:\\n {2}\\$ rollcall ${path}`, "u"), `${path}: example`);
+    if (path !== "demo") t.match(help, "--json", `${path}: --json`);
+  }
+  const { code: exitCode, stdout: said } = await rollcall("district", "add", "--help");
+  t.match([exitCode, said], [0, helpOf(commandNamed(commandNamed(commandLine(), "district"), "add")).help]);
 });
 
 void t.test("wrong usage ends with 2, says what is wrong, and suggests what was meant", async (t) => {
