@@ -70,6 +70,11 @@ export class EnvReader {
     return found ?? fallback;
   }
 
+  /** Adds a fault that settings have together; it must not repeat a value. */
+  refuse(fault: string): void {
+    this.#faults.push(fault);
+  }
+
   /** @throws AppError `config.invalid` that names every fault found so far. */
   finish(): void {
     if (this.#faults.length === 0) return;

@@ -1,5 +1,6 @@
 // What every process of the system stands on, read from its environment: the data folder, PostgreSQL, and Kafka with its
 // schema registry where KAFKA_BROKERS is set. Without it the log is in PostgreSQL.
+// It keeps true that no password goes over a line that anybody can read unless that is said, and that none is in a URL.
 
 import { resolve } from "node:path";
 
@@ -47,28 +48,58 @@ export function readSettings(env: EnvReader): Settings {
 function readKafka(env: EnvReader): KafkaSettings | null {
   const brokers = env.optional("KAFKA_BROKERS");
   if (brokers === null) return null;
+  const tls = readTls(env);
   return {
     connection: {
       brokers: brokers.split(",").map((broker) => broker.trim()),
       clientId: "rollcall",
-      ...(env.flag("KAFKA_TLS", false) ? { ssl: true } : {}),
-      ...readSasl(env),
+      ...tls,
+      ...readSasl(env, { isPlain: tls.ssl === undefined }),
     },
     prefix: env.text("KAFKA_TOPIC_PREFIX", ""),
     replicas: env.integer("KAFKA_REPLICAS", { fallback: 1, min: 1, max: 9 }),
-    registry: { url: env.text("SCHEMA_REGISTRY_URL").replace(/\/+$/u, ""), ...readRegistryAuth(env) },
+    registry: readRegistry(env),
   };
 }
 
-function readSasl(env: EnvReader): Pick<KafkaConnection, "sasl"> {
+const tlsNames = ["KAFKA_TLS_CA", "KAFKA_TLS_CERT", "KAFKA_TLS_KEY"] as const;
+
+/** What a certificate is checked with and what is shown: all PEM, as Node's TLS takes them. */
+function readTls(env: EnvReader): Pick<KafkaConnection, "ssl"> {
+  const isOn = env.flag("KAFKA_TLS", false);
+  const [ca = null, cert = null, key = null] = tlsNames.map((name) => env.optional(name));
+  if (!isOn && (ca ?? cert ?? key) !== null) env.refuse(`${tlsNames.join(", ")} need KAFKA_TLS=true`);
+  if ((cert === null) !== (key === null)) env.refuse("KAFKA_TLS_CERT and KAFKA_TLS_KEY go together");
+  if (!isOn) return {};
+  if (ca === null && cert === null) return { ssl: true };
+  return { ssl: { ...(ca === null ? {} : { ca: [ca] }), ...(cert === null || key === null ? {} : { cert, key }) } };
+}
+
+/** @param line.isPlain whether anybody on the way can read what is sent. */
+function readSasl(env: EnvReader, line: { readonly isPlain: boolean }): Pick<KafkaConnection, "sasl"> {
   const mechanism = env.oneOf("KAFKA_SASL_MECHANISM", mechanisms, "none");
+  const isMeant = env.flag("KAFKA_SASL_WITHOUT_TLS", false);
   if (mechanism === "none") return {};
+  if (mechanism === "plain" && line.isPlain && !isMeant)
+    env.refuse(
+      "KAFKA_SASL_MECHANISM=plain sends the password as it is: set KAFKA_TLS=true, or KAFKA_SASL_WITHOUT_TLS=true if nobody can listen",
+    );
   return {
     sasl: { mechanism, username: env.text("KAFKA_SASL_USERNAME"), password: env.text("KAFKA_SASL_PASSWORD") },
   };
 }
 
-function readRegistryAuth(env: EnvReader): Pick<RegistryServer, "auth"> {
-  const username = env.optional("SCHEMA_REGISTRY_USERNAME");
-  return username === null ? {} : { auth: { username, password: env.text("SCHEMA_REGISTRY_PASSWORD") } };
+/** A name and password in the URL count as if they stood in variables of their own, which come first. */
+function readRegistry(env: EnvReader): RegistryServer {
+  const text = env.text("SCHEMA_REGISTRY_URL");
+  const url = URL.parse(text);
+  if (text !== "" && !/^https?:$/u.test(url?.protocol ?? ""))
+    env.refuse("SCHEMA_REGISTRY_URL is no URL of http or https");
+  if (url === null) return { url: "" };
+  const own = env.optional("SCHEMA_REGISTRY_USERNAME");
+  const username = own ?? decodeURIComponent(url.username);
+  const password = own === null ? decodeURIComponent(url.password) : env.text("SCHEMA_REGISTRY_PASSWORD");
+  url.username = "";
+  url.password = "";
+  return { url: url.href.replace(/\/+$/u, ""), ...(username === "" ? {} : { auth: { username, password } }) };
 }

@@ -1,11 +1,15 @@
 // An installation stays with the log it began on, whichever that was.
 
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 
+import { confluentRegistry } from "../../libs/adapters/registry/confluent.ts";
 import { openSystem } from "../../libs/cli/system.ts";
+import { describeError } from "../../libs/runtime/describe-error.ts";
 import { createLogger } from "../../libs/runtime/logger.ts";
 import { EnvReader } from "../../libs/runtime/env.ts";
 import { readSettings, type Settings } from "../../libs/runtime/settings.ts";
@@ -45,6 +49,50 @@ t.test("settings of Kafka are told all at once when they are wrong", async (t) =
   } catch (error) {
     const names = ["KAFKA_TLS", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD", "KAFKA_REPLICAS", "SCHEMA_REGISTRY_URL"];
     for (const name of names) t.match(String(error), name);
+  }
+});
+
+t.test("what belongs together is asked for together, and a password is not sent for all to read", async (t) => {
+  const base = { KAFKA_BROKERS: "a:1", SCHEMA_REGISTRY_URL: "http://r" };
+  const plain = { KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "u", KAFKA_SASL_PASSWORD: "s3cret" };
+  for (const [env, message] of [
+    [plain, /KAFKA_SASL_WITHOUT_TLS/u],
+    [{ KAFKA_TLS_CA: "s3cret" }, /KAFKA_TLS=true/u],
+    [{ KAFKA_TLS: "true", KAFKA_TLS_CERT: "s3cret" }, /KAFKA_TLS_KEY/u],
+    [{ SCHEMA_REGISTRY_URL: "r:s3cret@host" }, /SCHEMA_REGISTRY_URL/u],
+  ] as const) {
+    const thrown = t.throws(() => settings({ ...base, ...env }), { code: "config.invalid", message });
+    t.notMatch(String(thrown instanceof Error && thrown.message), "s3cret");
+  }
+  t.equal(settings({ ...base, ...plain, KAFKA_SASL_WITHOUT_TLS: "true" }).kafka?.connection.ssl, undefined);
+  t.match(settings({ ...base, KAFKA_TLS: "true", KAFKA_TLS_CA: "c", KAFKA_TLS_CERT: "d", KAFKA_TLS_KEY: "e" }).kafka, {
+    connection: { ssl: { ca: ["c"], cert: "d", key: "e" } },
+  });
+});
+
+t.test("a password in the registry's URL is kept out of it, and out of what is told", async (t) => {
+  const { kafka } = settings({ KAFKA_BROKERS: "a:1", SCHEMA_REGISTRY_URL: "http://u:p%40ss@127.0.0.1:1/apis/" });
+  t.strictSame(kafka?.registry, { url: "http://127.0.0.1:1/apis", auth: { username: "u", password: "p@ss" } });
+  // Also where it got past the settings.
+  const failed: unknown = await confluentRegistry({ url: "http://u:s3cret@127.0.0.1:1" })
+    .idOf("rollcall.log.Writer")
+    .catch((error: unknown) => error);
+  t.match(describeError(failed), { code: "registry.unreachable" });
+  t.notMatch(JSON.stringify(describeError(failed)), "s3cret");
+});
+
+t.test("a registry that answers something else is not there yet, and that may pass", async (t) => {
+  for (const status of [200, 404]) {
+    const server = createServer((_request, response) => response.writeHead(status).end("<html>")).listen(
+      0,
+      "127.0.0.1",
+    );
+    await once(server, "listening");
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+    const failure = { code: "registry.unreachable", retryable: true };
+    await t.rejects(confluentRegistry({ url }).idOf("rollcall.log.Writer"), failure, String(status));
+    server.close();
   }
 });
 

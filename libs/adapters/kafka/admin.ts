@@ -123,7 +123,7 @@ async function differences(admin: Admin, wanted: readonly WantedTopic[]): Promis
 
 async function described(admin: Admin, names: readonly string[]): Promise<ReadonlyMap<string, ActualTopic>> {
   const { topics } = await admin.fetchTopicMetadata({ topics: [...names] });
-  const partitions = new Map(topics.map((topic) => [topic.name, topic.partitions.length]));
+  const places = new Map(topics.map(({ name, partitions }) => [name, partitions]));
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: names.map((name) => ({ type: topicResource, name })),
@@ -131,9 +131,11 @@ async function described(admin: Admin, names: readonly string[]): Promise<Readon
   return new Map(
     resources.map(({ resourceName, configEntries }) => {
       const own = configEntries.filter(({ configSource }) => Number(configSource) === ownSource);
+      const partitions = places.get(resourceName) ?? [];
+      const replication = Math.min(...partitions.map(({ replicas }) => replicas.length));
       return [
         resourceName,
-        { partitions: partitions.get(resourceName) ?? 0, own: textsOf(own), all: textsOf(configEntries) },
+        { partitions: partitions.length, replication, own: textsOf(own), all: textsOf(configEntries) },
       ];
     }),
   );

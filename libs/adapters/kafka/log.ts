@@ -38,6 +38,8 @@ export type KafkaLogOptions = KafkaConnection & {
   readonly settleMs?: number;
   /** How long a request is tried again while no broker answers. */
   readonly patienceMs?: number;
+  /** How long a range may end beyond the log, or stand still, before it is told to be short. */
+  readonly stallMs?: number;
 };
 
 /** The log on Kafka, with what only it has. */
@@ -75,12 +77,14 @@ class BrokerLog implements KafkaLog {
   readonly #sender: OutboxSender;
   readonly #ends: EndWatch;
   readonly #settleMs: number;
+  readonly #stallMs: number | undefined;
 
   constructor({ database, codec, prefix = "", replicas = 1, ...options }: KafkaLogOptions) {
     this.description = `Kafka at ${options.brokers.join(", ")}`;
     this.#sql = database.sql;
     this.#codec = codec;
     this.#settleMs = options.settleMs ?? settleMs;
+    this.#stallMs = options.stallMs;
     this.#cluster = new KafkaCluster(
       options,
       options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs },
@@ -117,7 +121,8 @@ class BrokerLog implements KafkaLog {
   }
 
   scan(range: LogRange): AsyncIterable<readonly StoredRecord[]> {
-    return readRange(this.#cluster, { ...range, name: this.#topics.nameOf(range.topic) });
+    const stall = this.#stallMs === undefined ? {} : { stallMs: this.#stallMs };
+    return readRange(this.#cluster, { ...range, ...stall, name: this.#topics.nameOf(range.topic) });
   }
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {

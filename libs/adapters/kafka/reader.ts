@@ -17,12 +17,19 @@ import { failureOf } from "./shim.ts";
 const firstFetchBytes = 256 * 1024;
 const fetchBytes = 1024 * 1024;
 const fetchWaitMs = 250;
-/** How long the position may stand still, or the log end below the range: a leader that was just elected catches up. */
-const stallMs = 3_000;
+/**
+ * How long the position may stand still, or the log end below the range. A leader that was just elected catches up, and
+ * what it takes for a broker that died to be noticed and replaced must not be told as a loss.
+ */
+const longestStallMs = 45_000;
 const stallPauseMs = 50;
 
 /** A range, and the name of its topic on the brokers. */
-export type KafkaRange = LogRange & { readonly name: string };
+export type KafkaRange = LogRange & {
+  readonly name: string;
+  /** How long the position may stand still before the range is told to be short. */
+  readonly stallMs?: number;
+};
 
 /** @throws AppError `log.generation`, `log.range-expired`, `log.range-short`; never fewer records without an error. */
 export async function* readRange(cluster: KafkaCluster, range: KafkaRange): AsyncGenerator<readonly StoredRecord[]> {
@@ -49,7 +56,8 @@ export async function* readRange(cluster: KafkaCluster, range: KafkaRange): Asyn
   }
 }
 
-async function checkRange(cluster: KafkaCluster, { topic, name, generation, from, to }: KafkaRange): Promise<void> {
+async function checkRange(cluster: KafkaCluster, range: KafkaRange): Promise<void> {
+  const { topic, name, generation, from, to, stallMs = longestStallMs } = range;
   const details = { topic, from, to };
   const [place, starts, ends] = await Promise.all([
     cluster.place(name),
@@ -75,7 +83,7 @@ function nothing(thrown: unknown): ReadonlyMap<string, number> {
 type Place = { readonly offset: number; readonly maxBytes: number };
 
 async function fetched(cluster: KafkaCluster, range: KafkaRange, { offset, maxBytes }: Place): Promise<Fetched> {
-  const { topic, name, generation, from, to } = range;
+  const { topic, name, generation, from, to, stallMs = longestStallMs } = range;
   const details = { topic, from, to };
   for (const since = performance.now(); ; await sleep(stallPauseMs)) {
     const answer = await answered(cluster, name, { offset, maxBytes });
@@ -113,7 +121,8 @@ function isNowhere(thrown: unknown): boolean {
 type Stall = { readonly since: number | null; readonly position: number; readonly highWatermark: number };
 
 /** @returns since when the position stands still. @throws AppError `log.range-short` when that is too long. */
-async function stalled({ topic, from, to }: KafkaRange, { since, position, highWatermark }: Stall): Promise<number> {
+async function stalled(range: KafkaRange, { since, position, highWatermark }: Stall): Promise<number> {
+  const { topic, from, to, stallMs = longestStallMs } = range;
   const start = since ?? performance.now();
   if (performance.now() - start > stallMs)
     throw new AppError("log.range-short", { details: { topic, from, to, position, end: highWatermark } });

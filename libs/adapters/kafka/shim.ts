@@ -70,7 +70,13 @@ export type Admin = {
 };
 
 type Client = { admin(options: object): Admin };
-type ProtocolError = Error & { readonly type?: string; readonly code?: unknown; readonly retriable?: boolean };
+type ProtocolError = Error & {
+  readonly type?: string;
+  readonly code?: unknown;
+  readonly retriable?: boolean;
+  /** Of calls for several topics: what failed of each. */
+  readonly errors?: readonly unknown[];
+};
 type Kafkajs = {
   readonly Kafka: new (options: object) => Client;
   readonly logLevel: { readonly NOTHING: number };
@@ -187,12 +193,18 @@ export function brokerError(code: number): Error {
 /** What we need to know of an error of the brokers or of the way to them. */
 export type KafkaFailure = { readonly type: string; readonly mayPass: boolean };
 
+/** kafkajs wraps what it gave up on, and the first of what failed of several: what it was stands beneath. */
+function beneath(error: Error): unknown {
+  const { name, errors, cause } = error as ProtocolError;
+  if (name === "KafkaJSAggregateError") return errors?.[0];
+  return /RetriesExceeded|NonRetriableError$/u.test(name) ? cause : undefined;
+}
+
 /** @returns null when the error is not one of kafkajs: then it is a bug of ours. */
 export function failureOf(thrown: unknown): KafkaFailure | null {
-  for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = error.cause, depth++) {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = beneath(error), depth++) {
     const { name, type, retriable } = error as ProtocolError;
-    // kafkajs wraps what it gave up on: what it was stands beneath.
-    if (/RetriesExceeded|NonRetriableError$/u.test(name) && error.cause instanceof Error) continue;
+    if (beneath(error) instanceof Error) continue;
     if (!name.startsWith("KafkaJS")) return null;
     if (type !== undefined) return { type, mayPass: retriable !== false };
     return { type: name.replace("KafkaJS", ""), mayPass: !/SASL|NotImplemented|UnsupportedMagic/u.test(name) };

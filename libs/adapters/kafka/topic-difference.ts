@@ -12,6 +12,8 @@ export type WantedTopic = {
 /** A topic as it is. `own` holds the settings that were made on the topic, `all` the defaults too. */
 export type ActualTopic = {
   readonly partitions: number;
+  /** Copies of its partition. */
+  readonly replication: number;
   readonly own: Readonly<Record<string, string>>;
   readonly all: Readonly<Record<string, string>>;
 };
@@ -33,7 +35,11 @@ export function differenceOf(wanted: WantedTopic, actual: ActualTopic | null): T
   const topic = wanted.name;
   if (actual === null) return { outcome: "create", topic };
   const changes = changesOf(wanted, actual);
-  const reasons = [...partitionReasons(wanted, actual), ...changes.flatMap((change) => lossReasons(change, wanted))];
+  const reasons = [
+    ...partitionReasons(wanted, actual),
+    ...copyReasons(wanted, actual),
+    ...changes.flatMap((change) => lossReasons(change, wanted)),
+  ];
   if (reasons.length > 0) return { outcome: "refuse", topic, reasons };
   return changes.length === 0 ? { outcome: "same", topic } : { outcome: "change", topic, changes };
 }
@@ -54,15 +60,26 @@ function partitionReasons({ partitions }: WantedTopic, actual: ActualTopic): rea
   return [`it has ${actual.partitions} partitions and not ${partitions}: no change of that keeps the order`];
 }
 
+/** Kafka has no setting for it: copies are moved by its own tool. */
+function copyReasons({ name, replication }: WantedTopic, actual: ActualTopic): readonly string[] {
+  if (replication === actual.replication) return [];
+  const is = `it has ${actual.replication} copies and not ${replication}`;
+  return [
+    `${is}: list as many brokers in a file as {"version":1,"partitions":[{"topic":"${name}","partition":0,"replicas":[1,2,3]}]} and run kafka-reassign-partitions --execute with it`,
+  ];
+}
+
 function lossReasons({ setting, is, shall }: SettingChange, { settings }: WantedTopic): readonly string[] {
   const change = `${setting} from ${is} to ${shall ?? "its default"}`;
   // The other way round only ends a loss: a compacted topic whose policy was reset by mistake is repaired.
   if (setting === "cleanup.policy" && !parts(is).has("delete") && parts(shall).has("delete"))
     return [`${change} would delete by age what is kept for ever`];
-  const isDeleted = parts(settings["cleanup.policy"] ?? null).has("delete");
-  if (!keeping.includes(setting) || shall === null) return [];
-  // Ages of deletion say nothing on a topic that is only compacted.
-  if (setting.startsWith("retention.") && !isDeleted) return [];
+  const policy = parts(settings["cleanup.policy"] ?? null);
+  const [isDeleted, isCompacted] = [policy.has("delete"), policy.has("compact")];
+  if (!keeping.includes(setting)) return [];
+  // Ages of deletion say nothing on a topic that is only compacted, those of compaction on one that is not.
+  if (setting.startsWith("retention.") ? !isDeleted : !isCompacted) return [];
+  if (shall === null) return [`${change}, which is not known here, may forget records earlier`];
   return bound(shall) < bound(is) ? [`${change} would forget records earlier`] : [];
 }
 

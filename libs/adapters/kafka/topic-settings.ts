@@ -50,9 +50,10 @@ export function topicSettings(
     ...(hasForeignWriters(topic) ? { "compression.type": "gzip" } : {}),
   };
   const kept = describedTopic(topic)?.kept;
-  if (kept === undefined) return { ...always, "cleanup.policy": "delete" };
-  if (kept.policy === "delete")
-    return { ...always, "cleanup.policy": "delete", "retention.ms": String(kept.retentionMs) };
+  // By age alone: brokers may have a limit on bytes as their default.
+  const byAge = { "cleanup.policy": "delete", "retention.bytes": "-1" };
+  if (kept === undefined) return { ...always, ...byAge };
+  if (kept.policy === "delete") return { ...always, ...byAge, "retention.ms": String(kept.retentionMs) };
   return {
     ...always,
     "cleanup.policy": "compact",

@@ -70,8 +70,9 @@ export function databaseFailure(cause: unknown): unknown {
   return new AppError("database.unreachable", { cause, details: { code } });
 }
 
-// With those of a connection, those of a transaction that lost against another one: the same again may pass.
-const lostCodes = /^(?:08|57P0|53300|40001|40P01|ECONN|EPIPE|ETIMEDOUT)/u;
+// With those of a connection: of a transaction that lost against another one, of a server that only reads (a standby, or
+// one that is being moved), and of one whose disk or memory is full. The same again may pass.
+const lostCodes = /^(?:08|57P0|53[123]00|25006|40001|40P01|ECONN|EPIPE|ETIMEDOUT)/u;
 // The driver and the pool say so in words alone when a connection ends under a query; knex writes the query before them.
 const lostWords =
   /(?:^| - )(?:Connection terminated|Connection ended|Client has encountered a connection error|Knex: Timeout acquiring|Unable to acquire a connection)/u;

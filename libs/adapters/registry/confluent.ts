@@ -9,7 +9,6 @@ import { join } from "node:path";
 
 import type { SchemaType } from "@kafkajs/confluent-schema-registry";
 
-import { assert } from "../../domain/assert.ts";
 import { AppError, isAppError } from "../../errors.ts";
 import type { SchemaRegistry } from "../../ports.ts";
 import type { Pin } from "./repository.ts";
@@ -135,14 +134,14 @@ class Client {
   async schemaOf(id: number): Promise<unknown> {
     const answer = await this.#ask("GET", `/schemas/ids/${id}`);
     if (answer === null) throw new AppError("registry.unknown-schema", { details: { schema: String(id) } });
-    return JSON.parse(textField(answer, "schema"));
+    return parsed(textField(answer, "schema"));
   }
 
   async idsOf(name: string): Promise<readonly number[]> {
     const subject = `/subjects/${encodeURIComponent(name)}/versions`;
     const versions = await this.#ask("GET", subject);
     if (versions === null) return [];
-    assert(Array.isArray(versions), "a subject's versions are a list");
+    if (!Array.isArray(versions)) throw otherAnswer("a list of versions");
     const found = await Promise.all(versions.map((version) => this.#ask("GET", `${subject}/${String(version)}`)));
     return found.flatMap((each) => (each === null ? [] : [numberField(each, "id")]));
   }
@@ -179,8 +178,8 @@ class Client {
   /** @returns null for what the server does not have. */
   async #ask(method: string, path: string, body?: object): Promise<unknown> {
     const { status, text } = await this.#send(method, path, body);
-    if (status === notFound) return null;
-    if (status < 300) return JSON.parse(text);
+    if (status === notFound && hasField(parsed(text), "error_code")) return null;
+    if (status < 300) return parsed(text);
     throw refusal(status, text.slice(0, 500), undefined);
   }
 
@@ -202,8 +201,9 @@ class Client {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       return { status: answer.status, text: await answer.text() };
-    } catch (cause) {
-      throw new AppError("registry.unreachable", { cause });
+    } catch (thrown) {
+      // What fetch says may repeat the URL.
+      throw new AppError("registry.unreachable", { details: { code: codeOf(thrown) } });
     }
   }
 }
@@ -228,14 +228,38 @@ function statusOf(thrown: unknown): number {
 
 function numberField(value: unknown, name: string): number {
   const field: unknown = typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-  assert(typeof field === "number", `the registry's answer has a number ${name}`);
+  if (typeof field !== "number") throw otherAnswer(`a number ${name}`);
   return field;
 }
 
 function textField(value: unknown, name: string): string {
   const field: unknown = typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-  assert(typeof field === "string", `the registry's answer has a text ${name}`);
+  if (typeof field !== "string") throw otherAnswer(`a text ${name}`);
   return field;
+}
+
+function hasField(value: unknown, name: string): boolean {
+  return typeof value === "object" && value !== null && name in value;
+}
+
+/** What another server answers, such as one that stands before the registry. It is not repeated. */
+function otherAnswer(expected: string): AppError {
+  return new AppError("registry.unreachable", { message: `the registry's answer is not as expected: no ${expected}` });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw otherAnswer("JSON");
+  }
+}
+
+/** What the system calls the failure of a request, as ECONNREFUSED. */
+function codeOf(thrown: unknown): string {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 4; error = error.cause, depth++)
+    if ("code" in error && typeof error.code === "string") return error.code;
+  return thrown instanceof Error ? thrown.name : "unknown";
 }
 
 /** Answers that never change, asked once; a failure is not kept. */

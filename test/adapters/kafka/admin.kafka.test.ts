@@ -83,6 +83,14 @@ t.test("one topic that would lose records keeps all from being changed", async (
   );
 });
 
+t.test("what brokers refuse to make is told by its type, not as brokers that are away", async (t) => {
+  const brokers = await kafkaBrokers(t);
+  if (brokers === null) return;
+  const topics = wanted(`t${randomBytes(4).toString("hex")}.`).map((topic) => ({ ...topic, replication: 9 }));
+  const refused = { code: "kafka.refused", details: { type: "INVALID_REPLICATION_FACTOR" } };
+  await t.rejects(applyTopics(connectionTo(brokers), topics), refused);
+});
+
 t.test("brokers that are not there are unreachable, which may pass", async (t) => {
   const nowhere = { brokers: ["127.0.0.1:1"], clientId: "test" };
   await t.rejects(topicDifferences(nowhere, wanted("x.")), { code: "kafka.unreachable", retryable: true });

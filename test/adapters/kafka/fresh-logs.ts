@@ -35,6 +35,7 @@ export async function freshKafkaLogs(t: Teardown, brokers: string): Promise<Kafk
       brokers: brokers.split(","),
       clientId: "rollcall-test",
       prefix,
+      stallMs: 3_000,
       ...options,
     });
     t.teardown(() => opened.close());

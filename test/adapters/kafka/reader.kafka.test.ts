@@ -58,7 +58,13 @@ if (brokers !== null) {
     const { generation } = await log.createTopic(topic);
     const read = async (range: { readonly from: number; readonly to: number }) => {
       const parts: StoredRecord[] = [];
-      for await (const batch of readRange(cluster, { topic, name: prefix + topic, generation, ...range }))
+      for await (const batch of readRange(cluster, {
+        topic,
+        name: prefix + topic,
+        generation,
+        stallMs: 3_000,
+        ...range,
+      }))
         parts.push(...batch);
       return parts;
     };

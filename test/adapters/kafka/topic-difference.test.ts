@@ -18,7 +18,12 @@ function actual(name: string, changed: Readonly<Record<string, string | null>> =
     value === null ? [] : [[key, value] as const],
   );
   const own = Object.fromEntries(kept);
-  return { partitions: 1, own, all: { "cleanup.policy": "delete", "retention.ms": "604800000", ...own } };
+  return {
+    partitions: 1,
+    replication: 1,
+    own,
+    all: { "cleanup.policy": "delete", "retention.ms": "604800000", ...own },
+  };
 }
 
 t.test("a topic that is missing is made, one that is right is left alone", async (t) => {
@@ -61,6 +66,18 @@ for (const [name, topic, changed] of refused) {
     t.match(found.outcome === "refuse" && found.reasons[0], new RegExp(Object.keys(changed)[0] ?? "", "u"));
   });
 }
+
+t.test("keeping without end is not given up for a default that is not known", async (t) => {
+  const wide = { ...wanted("changesets"), settings: { "cleanup.policy": "delete", "retention.ms": "1" } };
+  const found = differenceOf(wide, { ...actual("changesets", { "retention.ms": "1" }) });
+  t.match(found, { outcome: "refuse", reasons: [/retention.bytes from -1/u] });
+  t.equal(topicSettings("changesets")["retention.bytes"], "-1");
+});
+
+t.test("another number of copies is refused, with what makes it right", async (t) => {
+  const found = differenceOf({ ...wanted("roster.a"), replication: 3 }, actual("roster.a"));
+  t.match(found, { outcome: "refuse", reasons: [/1 copies and not 3: .*kafka-reassign-partitions/u] });
+});
 
 t.test("another number of partitions is refused", async (t) => {
   t.equal(differenceOf(wanted("roster.a"), { ...actual("roster.a"), partitions: 2 }).outcome, "refuse");

@@ -68,6 +68,19 @@ t.test("a connection that ends under a running query is an error that may pass",
   }
 });
 
+t.test("a server that cannot write just now is an error that may pass", async (t) => {
+  const { sql } = await freshDatabase(t);
+  const failed: unknown = await sql
+    .transaction(async (trx) => {
+      await trx.raw("set transaction read only");
+      await trx.raw("create table t (n integer)");
+    })
+    .catch(databaseFailure);
+  t.ok(isAppError(failed, "database.unreachable") && failed.retryable);
+  for (const code of ["53100", "53200"])
+    t.ok(isAppError(databaseFailure(Object.assign(new Error("full"), { code })), "database.unreachable"), code);
+});
+
 t.test("a file that is missing is no lost connection", (t) => {
   const missing = Object.assign(new Error("no such file"), { code: "ENOENT", syscall: "open" });
   t.equal(databaseFailure(missing), missing);
