@@ -26,7 +26,7 @@ export async function serveSftp(
   const { address, dataDir, limits = {} } = about;
   const hostKeys = await openHostKeys(dataDir);
   const drops = await Drops.open({ sql, root: dropsFolder(dataDir) });
-  const accounts = new PostgresAccounts({ sql, files: (account) => drops.files(account) });
+  const accounts = new PostgresAccounts({ sql, files: (account, address) => drops.files(account, address) });
   try {
     const server = await startSftpServer({ accounts, hostKeys, address, limits, logger });
     return {

@@ -41,9 +41,9 @@ export class Drops {
     return drops;
   }
 
-  /** The files of a source, for one session. */
-  files(key: SourceKey): DropFiles {
-    return new DropFiles(this, key);
+  /** The files of a source, for one session of a client at an address. */
+  files({ district, source }: SourceKey, address: string): DropFiles {
+    return new DropFiles(this, { district, source }, address);
   }
 
   /** Abandons what is being written, and lets the lease go. Twice changes nothing. */

@@ -17,7 +17,9 @@ import {
 import { basename, join } from "node:path";
 import type { Knex } from "knex";
 
+import { auditSftp } from "../sftp/audit.ts";
 import {
+  type AuditEvent,
   type DistrictFiles,
   type Download,
   type FileAbout,
@@ -37,7 +39,7 @@ import {
   type SourceKey,
   statOf,
 } from "./place.ts";
-import { identityOf, lockSource, whereSource } from "./rows.ts";
+import { lockSource, whereSource } from "./rows.ts";
 import { DropUpload, readAt } from "./upload.ts";
 
 const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
@@ -45,11 +47,13 @@ const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 export class DropFiles implements DistrictFiles {
   readonly #drops: Drops;
   readonly #key: SourceKey;
+  readonly #address: string;
   readonly #place: Place;
 
-  constructor(drops: Drops, key: SourceKey) {
+  constructor(drops: Drops, key: SourceKey, address: string) {
     this.#drops = drops;
     this.#key = key;
+    this.#address = address;
     this.#place = placeOf(drops.root, key);
   }
 
@@ -135,7 +139,8 @@ export class DropFiles implements DistrictFiles {
   #begin(path: string, descriptor: number): DropUpload {
     const { sql, holder } = this.#drops;
     const ended = (upload: DropUpload): void => this.#drops.ended(this.#key, path, upload);
-    const upload = new DropUpload({ path, place: this.#locate(path), descriptor, sql, holder, key: this.#key, ended });
+    const about = { sql, holder, key: this.#key, address: this.#address };
+    const upload = new DropUpload({ ...about, path, place: this.#locate(path), descriptor, ended });
     this.#drops.began({ key: this.#key, path, upload });
     return upload;
   }
@@ -162,6 +167,7 @@ export class DropFiles implements DistrictFiles {
         throw new FileRefusal("exists", "there is a file or folder of that name");
       if (found.isDirectory()) await this.#renameFolder(trx, { from, to });
       else await this.#renameFile(trx, { from, to });
+      await this.#audit(trx, { event: "rename", path: to, formerPath: from });
       renameSync(old, place);
     });
   }
@@ -205,6 +211,7 @@ export class DropFiles implements DistrictFiles {
       await trx("drop_files")
         .where({ ...whereSource(this.#key), path })
         .delete();
+      await this.#audit(trx, { event: "delete", path });
       unlinkSync(place);
     });
   }
@@ -228,15 +235,15 @@ export class DropFiles implements DistrictFiles {
   }
 
   touch(path: string, modifiedAt: number): Promise<void> {
-    return this.#locked(async (trx) => {
-      const place = this.#changeable(path);
+    return refusing(() => {
+      if (path === "/" || isReports(path)) throw new FileRefusal("forbidden", "this folder may only be read");
       const time = new Date(modifiedAt);
-      lutimesSync(place, time, time);
-      const found = lstatSync(place, { bigint: true });
-      await trx("drop_files")
-        .where({ ...whereSource(this.#key), path, state: "closed" })
-        .update({ identity: identityOf(found) });
+      lutimesSync(this.#existing(path), time, time);
     });
+  }
+
+  async #audit(trx: Knex.Transaction, event: Pick<AuditEvent, "event" | "path" | "formerPath">): Promise<void> {
+    await auditSftp(trx, { ...event, account: { ...this.#key, addresses: [] }, address: this.#address });
   }
 
   #locate(path: string): string {

@@ -14,9 +14,16 @@ export function whereSource({ district, source }: SourceKey): { readonly distric
   return { district, source };
 }
 
-/** Tells one content of a file from another, as far as that goes without reading it. */
-export function identityOf({ ino, size, mtimeNs }: Pick<BigIntStats, "ino" | "size" | "mtimeNs">): string {
-  return `${ino} ${size} ${mtimeNs}`;
+/**
+ * Tells one file from another. Of our own server's files the rows say when they changed, and clients may set their times;
+ * of a folder that another server fills only the time of change does.
+ */
+export function identityOf({ ino, size }: Pick<BigIntStats, "ino" | "size">): string {
+  return `${ino} ${size}`;
+}
+
+export function watchedIdentityOf(found: Pick<BigIntStats, "ino" | "size" | "mtimeNs">): string {
+  return `${identityOf(found)} ${found.mtimeNs}`;
 }
 
 /**

@@ -10,6 +10,7 @@ import { basename } from "node:path";
 import { promisify } from "node:util";
 import type { Knex } from "knex";
 
+import { auditSftp } from "../sftp/audit.ts";
 import { type FileAbout, FileRefusal, type Upload } from "../sftp/district-files.ts";
 import { defaultDropLimits, refusalOf, type SourceKey, syncFolderOf } from "./place.ts";
 import { identityOf, lockSource, whereSource } from "./rows.ts";
@@ -22,6 +23,8 @@ export type UploadAbout = {
   readonly path: string;
   readonly place: string;
   readonly descriptor: number;
+  /** Where the client is. */
+  readonly address: string;
   /** Which process writes it. */
   readonly holder: string;
   /** Called once, when nothing is written any more. */
@@ -108,6 +111,7 @@ export class DropUpload implements Upload {
             still_since: trx.raw("clock_timestamp()"),
           });
         if (count === 0) throw new FileRefusal("failed", "the upload was interrupted; upload the file again");
+        await this.#audit(trx, "upload", Number(found.size));
       });
     } catch (error) {
       await this.#tear();
@@ -119,15 +123,23 @@ export class DropUpload implements Upload {
   async #tear(): Promise<void> {
     if (!this.#isOpen) return;
     const { sql, key, path, descriptor, holder } = this.#about;
+    const { size } = fstatSync(descriptor);
     // A disk that fails here fails the next writer too.
-    if (fstatSync(descriptor).size > this.#whole) this.#attempt(() => ftruncateSync(descriptor, this.#whole), false);
+    if (size > this.#whole) this.#attempt(() => ftruncateSync(descriptor, this.#whole), false);
     const row = { ...whereSource(key), path, state: "open", holder };
     this.#end();
     // When the database cannot be asked now, the holder tears what it does not write any more.
-    await sql("drop_files")
-      .where(row)
-      .update({ state: "torn", holder: null, still_since: sql.raw("clock_timestamp()") })
+    await sql
+      .transaction(async (trx) => {
+        const torn = { state: "torn", holder: null, still_since: trx.raw("clock_timestamp()") };
+        if ((await trx("drop_files").where(row).update(torn)) > 0) await this.#audit(trx, "torn", size);
+      })
       .catch(() => undefined);
+  }
+
+  async #audit(trx: Knex.Transaction, event: "upload" | "torn", bytes: number): Promise<void> {
+    const { key, address, path } = this.#about;
+    await auditSftp(trx, { event, account: { ...key, addresses: [] }, address, path, bytes });
   }
 
   #end(): void {

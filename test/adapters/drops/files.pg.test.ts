@@ -16,6 +16,7 @@ import { addDistrict, districtNamed, freshSystem, type TestSystem } from "../../
 import type { Teardown } from "../../support/teardown.ts";
 
 const source = parseSourceId("sftp") ?? neverHappens();
+const address = "198.51.100.7";
 const fresh = { create: true, exclusive: false, truncate: true };
 const resumed = { create: false, exclusive: false, truncate: false };
 
@@ -43,7 +44,7 @@ async function freshDrops(t: Teardown): Promise<{
       .select("path", "state");
     return Object.fromEntries(rows.map(({ path, state }) => [path, state]));
   };
-  const files = drops.files({ district, source });
+  const files = drops.files({ district, source }, address);
   return { system, drops, files, folder: placeOf(drops.root, { district, source }).files, states };
 }
 
@@ -104,7 +105,7 @@ t.test("of two uploads of one process the newer goes on; another process is busy
   newer.write(0, text("newer"));
 
   const other = await openDrops(t, system);
-  const elsewhere = other.files({ district: districtNamed("oak"), source });
+  const elsewhere = other.files({ district: districtNamed("oak"), source }, address);
   t.equal(await refusal(() => elsewhere.openWrite("/users.csv", fresh)), "busy");
   t.equal(await refusal(() => elsewhere.remove("/users.csv")), "busy");
   t.equal(await refusal(() => elsewhere.rename({ from: "/users.csv", to: "/x.csv", overwrite: true })), "busy");
@@ -122,7 +123,7 @@ t.test("of two uploads of one process the newer goes on; another process is busy
 });
 
 t.test("names change, files go, folders come and go, as a client asks", async (t) => {
-  const { files, folder, states } = await freshDrops(t);
+  const { files, folder, states, system } = await freshDrops(t);
   await put(files, "/users.csv.part", "users");
   await files.rename({ from: "/users.csv.part", to: "/users.csv", overwrite: false });
   await put(files, "/orgs.csv", "orgs");
@@ -144,6 +145,13 @@ t.test("names change, files go, folders come and go, as a client asks", async (t
     ["users.csv", "file", true],
     ["reports", "folder", false],
   ]);
+  const events: readonly unknown[] = await system
+    .sql("sftp_audit")
+    .orderBy("id")
+    .select("event", "path", "former_path");
+  t.same(events[1], { event: "rename", path: "/users.csv", former_path: "/users.csv.part" });
+  t.match(events.at(-1), { event: "delete", path: "/ün%_/users.csv" });
+  t.equal(events.length, 7);
   t.equal(await refusal(() => files.openWrite("/users.csv", { ...fresh, exclusive: true })), "exists");
   t.equal(await refusal(() => files.openWrite("/none.csv", resumed)), "missing");
   t.equal(await refusal(() => files.openWrite("/no/users.csv", fresh)), "missing");
