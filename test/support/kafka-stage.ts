@@ -32,7 +32,13 @@ export type Told = {
 };
 
 type Running = { readonly child: Child; readonly healthPort: number; readonly apiPort: number };
-type Place = { readonly brokers: string; readonly registryUrl: string; readonly databaseUrl: string };
+type Place = {
+  readonly brokers: string;
+  readonly registryUrl: string;
+  readonly databaseUrl: string;
+  /** Copies of each record; 1 unless given. */
+  readonly replicas: number;
+};
 
 const root = join(import.meta.dirname, "..", "..");
 const readyMs = 120_000;
@@ -71,6 +77,7 @@ export class KafkaStage {
       DATABASE_URL: this.#place.databaseUrl,
       KAFKA_BROKERS: this.#place.brokers,
       KAFKA_TOPIC_PREFIX: this.prefix,
+      KAFKA_REPLICAS: String(this.#place.replicas),
       SCHEMA_REGISTRY_URL: this.#place.registryUrl,
     };
   }
@@ -194,6 +201,7 @@ export async function kafkaStage(t: SkippableTest, own: OwnServers = {}): Promis
   const brokers = own.brokers ?? (await kafkaBrokers(t));
   const registry = own.registryUrl ?? (await registryUrl(t));
   if (brokers === null || registry === null) return null;
+  const { replicas = 1 } = own;
   const databaseUrl = own.databaseUrl ?? (await freshDatabase(t)).url;
   const folder = mkdtempSync(join(spaciousFolder(), "rollcall-stage-"));
   t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -206,7 +214,7 @@ export async function kafkaStage(t: SkippableTest, own: OwnServers = {}): Promis
       kafka: {
         connection: { brokers: brokers.split(","), clientId: "rollcall-test" },
         prefix,
-        replicas: 1,
+        replicas,
         registry: { url: registry },
       },
     },
@@ -214,7 +222,12 @@ export async function kafkaStage(t: SkippableTest, own: OwnServers = {}): Promis
   );
   const token = await createToken(opened.sql, { name: "test", role: "operator", districts: null });
   const system = observer(opened, folder);
-  const stage = new KafkaStage({ system, prefix, token, place: { brokers, registryUrl: registry, databaseUrl } });
+  const stage = new KafkaStage({
+    system,
+    prefix,
+    token,
+    place: { brokers, registryUrl: registry, databaseUrl, replicas },
+  });
   t.teardown(async () => {
     await stage.end();
     await opened.close();
