@@ -83,7 +83,14 @@ class FolderFiles implements DistrictFiles {
   }
 
   openRead(path: string): Promise<Download> {
-    return this.#run(path, (file) => new OpenFile({ file, path, flags: "r", note: this.#note }));
+    return this.#run(path, (file) => {
+      const opened = new OpenFile({ file, path, flags: "r", note: () => {} });
+      return {
+        about: () => opened.about(),
+        read: (offset, length) => opened.read(offset, length),
+        close: () => void opened.close(),
+      };
+    });
   }
 
   openWrite(path: string, { create, exclusive, truncate }: WriteFlags): Promise<Upload> {
@@ -137,7 +144,7 @@ class FolderFiles implements DistrictFiles {
   }
 }
 
-class OpenFile implements Upload, Download {
+class OpenFile implements Upload {
   readonly #descriptor: number;
   readonly #path: string;
   readonly #note: Note;

@@ -1,0 +1,126 @@
+// What the SFTP server allows a connection: so long, so many, so often; and what becomes of it in the end.
+
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import ssh2 from "ssh2";
+import t from "tap";
+
+import { fingerprintOf } from "../../../libs/adapters/sftp/public-key.ts";
+import { freshServer, password, signedIn } from "../../support/sftp.ts";
+
+/** Resolves with the milliseconds until the server hangs up. */
+async function hangsUp(emitter: NodeJS.EventEmitter): Promise<number> {
+  const since = performance.now();
+  await once(emitter, "close");
+  return performance.now() - since;
+}
+
+async function opened(client: ssh2.Client): Promise<ssh2.SFTPWrapper> {
+  return new Promise((resolve, reject) =>
+    client.sftp((error, sftp) => (error === undefined ? resolve(sftp) : reject(error))),
+  );
+}
+
+async function put(sftp: ssh2.SFTPWrapper, path: string, text: string): Promise<void> {
+  return new Promise((resolve, reject) => sftp.writeFile(path, text, (error) => (error ? reject(error) : resolve())));
+}
+
+t.test("who says nothing, or does not sign in, is hung up on when the grace is over", async (t) => {
+  const { server } = await freshServer(t, { limits: { graceMs: 300 } });
+  const silent = connect(server.port, "127.0.0.1").resume();
+  const speaking = connect(server.port, "127.0.0.1").resume();
+  speaking.write("SSH-2.0-slow\r\n");
+  for (const ms of await Promise.all([hangsUp(silent), hangsUp(speaking)])) t.ok(ms > 250, `after ${ms}`);
+});
+
+t.test("who asks nothing is hung up on when the time to be idle is over, and its logout is written down", async (t) => {
+  const { server, accounts } = await freshServer(t, { limits: { idleMs: 600 } });
+  const client = await signedIn(t, server.port);
+  const sftp = await opened(client);
+  const closed = hangsUp(client);
+  for (let i = 0; i < 4; i++) {
+    await sleep(300);
+    await put(sftp, "/users.csv", "x");
+  }
+  t.ok((await closed) > 1500);
+  while (accounts.events.at(-1)?.event !== "logout") await sleep(5);
+  t.pass();
+});
+
+t.test("connections of an address and of an account are limited, and so are channels", async (t) => {
+  const limits = { connectionsPerAddress: 4, connectionsPerAccount: 2, channelsPerConnection: 2 };
+  const { server, accounts } = await freshServer(t, { limits });
+  const [first] = [await signedIn(t, server.port), await signedIn(t, server.port)];
+  await t.rejects(signedIn(t, server.port), /hung up/u);
+  t.match(accounts.events.at(-1), { event: "refused", reason: "too many connections" });
+  for (let i = 0; i < 2; i++) await opened(first);
+  await t.rejects(opened(first), /open failure/u);
+  const silent = [1, 2].map(() => connect(server.port, "127.0.0.1").resume());
+  await Promise.all(silent.map((socket) => once(socket, "data")));
+  const third = connect(server.port, "127.0.0.1").resume();
+  await hangsUp(third);
+  for (const socket of silent) socket.destroy();
+});
+
+t.test(
+  "guessing passwords gets slow and is then refused, even for the right one, but keys are still taken",
+  async (t) => {
+    const { server, accounts } = await freshServer(t, { limits: { failuresPerAddress: 5 } });
+    const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync("ed25519");
+    const parsed = ssh2.utils.parseKey(publicKey);
+    const [account] = accounts.known;
+    if (parsed instanceof Error || account === undefined) return t.fail();
+    accounts.known[0] = { ...account, fingerprints: [fingerprintOf(parsed.getPublicSSH())] };
+    const attempt = async (proof: { readonly password: string } | { readonly privateKey: string }): Promise<string> => {
+      const client = new ssh2.Client();
+      t.teardown(() => void client.destroy());
+      const { promise, resolve } = Promise.withResolvers<string>();
+      client.on("ready", () => resolve("in")).on("error", (error) => resolve(error.message));
+      client.connect({ host: "127.0.0.1", port: server.port, username: "oak", ...proof });
+      return promise;
+    };
+    const tookMs: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const since = performance.now();
+      t.match(await attempt({ password: "guess" }), "authentication methods failed");
+      tookMs.push(performance.now() - since);
+    }
+    t.ok((tookMs.at(-1) ?? 0) > 250, `the last took ${tookMs.at(-1)}`);
+    t.match(await attempt({ password }), "authentication methods failed");
+    t.equal(await attempt({ privateKey }), "in");
+    const refusals = accounts.events.filter(({ event }) => event === "refused");
+    t.equal(refusals.length, 5, "what comes after the last is not written down");
+    t.match(refusals.at(-1)?.reason, "no more passwords are taken");
+  },
+);
+
+t.test("fifty sessions at once put a file each", async (t) => {
+  const { server, files, accounts } = await freshServer(t);
+  const clients = await Promise.all(Array.from({ length: 50 }, () => signedIn(t, server.port)));
+  const text = (index: number): string => `${index}\n`.repeat(20_000);
+  await Promise.all(clients.map(async (client, index) => put(await opened(client), `/${index}.csv`, text(index))));
+  for (let i = 0; i < 50; i++) t.ok(readFileSync(join(files, `${i}.csv`), "utf8") === text(i));
+  t.equal(accounts.events.filter(({ event }) => event === "upload").length, 50);
+});
+
+t.test("when the server closes, clients are told, and what they were writing is torn", async (t) => {
+  const { server, accounts } = await freshServer(t);
+  const client = await signedIn(t, server.port);
+  client.on("error", () => {});
+  const sftp = await opened(client);
+  await new Promise<void>((resolve, reject) =>
+    sftp.open("/users.csv", "w", (error) => (error === undefined ? resolve() : reject(error))),
+  );
+  const closed = once(client, "close");
+  await server.close();
+  await closed;
+  t.same(
+    accounts.events.map(({ event }) => event),
+    ["login", "torn", "logout"],
+  );
+  await t.rejects(signedIn(t, server.port), /ECONNREFUSED/u);
+});
