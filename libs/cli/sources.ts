@@ -1,13 +1,8 @@
 // `rollcall source add|list|show|set|disable|enable`: the ways in which a district delivers. What proves an account is in
 // source-credentials.ts.
 
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { Argument, Command } from "commander";
 
-import { Command, InvalidArgumentError } from "commander";
-
-import { sftpAddressFromEnv } from "../../services/ingest-sftp/config.ts";
-import { isNetwork } from "../adapters/networks.ts";
 import { districtOf } from "../adapters/postgres/districts.ts";
 import { credentialsOf, type CredentialView } from "../adapters/postgres/sftp-credentials.ts";
 import {
@@ -18,21 +13,19 @@ import {
   sourceOf,
   storeSettings,
 } from "../adapters/postgres/sources.ts";
-import { isPattern } from "../adapters/schedule.ts";
-import { usernameOf } from "../adapters/sftp/accounts.ts";
-import { openHostKeys } from "../adapters/sftp/host-keys.ts";
 import { parseSourceId } from "../domain/ids.ts";
-import { knownFile } from "../domain/oneroster/entities.ts";
-import { type DropSettings, parseDropSettings, type SourceChecks, type SourceKind } from "../domain/source.ts";
+import { defaultPolicy } from "../domain/policy.ts";
+import type { DropSettings, SourceKind } from "../domain/source.ts";
 import { AppError } from "../errors.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
 import { withSettings } from "./setting.ts";
-import { namedSource, type SourceOption, withSource } from "./source-option.ts";
 import { credentialVerbs, newKeys, newPassword } from "./source-credentials.ts";
+import { type Access, accessOf, accessWarnings, letter } from "./source-letter.ts";
+import { namedSource, type SourceOption, withSource } from "./source-option.ts";
+import { checkedSettings } from "./source-settings.ts";
 import { watchVerbs } from "./source-watch.ts";
 import type { System } from "./system.ts";
-import { settingsFromEnv } from "./system.ts";
 
 const addedKinds = ["sftp", "folder"] as const;
 
@@ -42,19 +35,21 @@ export type SourceView = {
   readonly kind: SourceKind;
   readonly enabled: boolean;
   readonly settings: DropSettings;
-  readonly username: string | null;
+  /** How the district reaches it; null unless it is an SFTP account. */
+  readonly access: Access | null;
   readonly credentials: readonly CredentialView[];
 };
 
 export function sourceVerb(): Command {
   const source = new Command("source").description("the ways in which a district delivers: SFTP accounts and folders");
-  described(source.command("add <district> <kind>"), {
+  const kind = new Argument("<kind>", "of what kind").choices(addedKinds);
+  described(source.command("add").argument("<district>").addArgument(kind), {
     says: "make an SFTP account (`sftp`), or watch a folder that another server fills (`folder`)",
-    example: "rollcall source add springfield sftp --address 198.51.100.7 --password",
+    example: "rollcall source add springfield sftp --address 198.51.100.7",
   })
     .option("--source <id>", "its id; without it the kind")
-    .option("--password", "make a password and print it, this once")
-    .option("--key <file...>", "public keys that may sign in, a file of OpenSSH's form each")
+    .option("--password", "make a password, also where keys are given; without keys one is made anyway")
+    .option("--key <file...>", "files with public keys in OpenSSH's form that may sign in")
     .option("--address <network...>", "addresses or networks from which it may sign in; without it any")
     .option("--folder <path>", "the folder to watch, for the kind `folder`")
     .option("--set <setting...>", "settings, each as path=value")
@@ -83,20 +78,6 @@ export function sourceVerb(): Command {
   return source;
 }
 
-const checks: SourceChecks = {
-  isCron: isPattern,
-  isNetwork,
-  isFile: (name) => knownFile(name, "1.1") !== null || knownFile(name, "1.2") !== null,
-};
-
-/** @throws AppError `config.invalid` that names every fault. */
-function checked(value: unknown): DropSettings {
-  const parsed = parseDropSettings(value, checks);
-  if (parsed.outcome === "faults")
-    throw new AppError("config.invalid", { message: `reading the settings: ${parsed.faults.join("; ")}` });
-  return parsed.settings;
-}
-
 type AddOptions = SourceOption & {
   readonly password?: boolean;
   readonly key?: readonly string[];
@@ -105,48 +86,45 @@ type AddOptions = SourceOption & {
   readonly set?: readonly string[];
 };
 
-async function add(id: string, kindText: string, options: AddOptions): Promise<void> {
-  const kind = addedKinds.find((each) => each === kindText);
-  if (kind === undefined) throw new InvalidArgumentError(`The kind is ${addedKinds.join(" or ")}.`);
+async function add(id: string, kind: (typeof addedKinds)[number], options: AddOptions): Promise<void> {
   const sourceId = parseSourceId(options.source ?? kind);
   if (sourceId === null) throw new AppError("usage", { message: "a source id is 1 to 63 of a-z, 0-9 and -" });
-  const settings = await settingsOf(kind, options);
+  const given = givenSettings(kind, options);
   const keys = await newKeys(options.key ?? []);
+  const isWithPassword = kind === "sftp" && (options.password === true || keys.length === 0);
   await withSystem(async (system) => {
     const district = await knownDistrict(system, id);
-    const password = options.password === true ? await newPassword() : null;
+    const settings = await checkedSettings(system, { district, id: sourceId, kind }, given);
+    const password = isWithPassword ? await newPassword() : null;
     await system.sql.transaction(async (trx) => {
       await addSource(trx, { district, id: sourceId, kind, settings });
       for (const key of keys) await key.add(trx, { district, source: sourceId });
       await password?.add(trx, { district, source: sourceId });
     });
     const made = await view(system, await sourceOf(system.sql, district, sourceId));
-    const text = [`added source ${sourceId} of ${id}`, "", ...(await letter(system, made, password?.text ?? null))];
-    await answer(options, { text: text.join("\n"), json: { ...made, password: password?.text ?? null } });
+    const text = [`added source ${sourceId} of ${id}`, ...(await letterLines(system, made, password?.text ?? null))];
+    const warnings = accessWarnings(made.access);
+    await answer(options, {
+      text: text.join("\n"),
+      json: { ...made, password: password?.text ?? null, warnings },
+      warnings,
+    });
   });
 }
 
-async function settingsOf(kind: (typeof addedKinds)[number], options: AddOptions): Promise<DropSettings> {
+/** @throws AppError `usage` when an option is one of the other kind. */
+function givenSettings(kind: (typeof addedKinds)[number], options: AddOptions): unknown {
   const { folder, address } = options;
-  if (kind === "folder" && folder === undefined)
-    throw new AppError("usage", { message: "name the folder to watch with --folder" });
   const isForSftp = address !== undefined || options.password === true || options.key !== undefined;
   if (kind === "sftp" && folder !== undefined)
     throw new AppError("usage", { message: "--folder is for the kind folder" });
   if (kind === "folder" && isForSftp)
     throw new AppError("usage", { message: "--address, --password and --key are for the kind sftp" });
   const base = {
-    ...(folder === undefined ? {} : { folder: resolve(folder) }),
+    ...(folder === undefined ? {} : { folder }),
     ...(address === undefined ? {} : { addresses: address }),
   };
-  const settings = checked(withSettings(base, options.set ?? []));
-  if (settings.folder !== null) await mustBeFolder(settings.folder);
-  return settings;
-}
-
-async function mustBeFolder(path: string): Promise<void> {
-  const found = await stat(path).catch(() => null);
-  if (found?.isDirectory() !== true) throw new AppError("usage", { message: `there is no folder ${path}` });
+  return withSettings(base, options.set ?? []);
 }
 
 async function list(id: string | undefined, options: JsonOption): Promise<void> {
@@ -177,8 +155,7 @@ async function show(id: string, options: SourceOption): Promise<void> {
       `${shown.source} of ${id}: ${shown.kind}, ${shown.enabled ? "enabled" : "disabled"}`,
       ...credentials,
       JSON.stringify(shown.settings, null, 2),
-      "",
-      ...(await letter(system, shown, null)),
+      ...(await letterLines(system, shown, null)),
     ];
     await answer(options, { text: text.join("\n"), json: shown });
   });
@@ -187,10 +164,7 @@ async function show(id: string, options: SourceOption): Promise<void> {
 async function set(id: string, settings: readonly string[], options: SourceOption): Promise<void> {
   await withSystem(async (system) => {
     const source = await namedSource(system, id, options);
-    const changed = checked(withSettings(source.settings, settings));
-    if (source.kind === "folder" && changed.folder === null)
-      throw new AppError("usage", { message: "a source of the kind folder needs its folder" });
-    if (changed.folder !== null) await mustBeFolder(changed.folder);
+    const changed = await checkedSettings(system, source, withSettings(source.settings, settings));
     await storeSettings(system.sql, { ...source, settings: changed });
     const json = await view(system, { ...source, settings: changed });
     await answer(options, { text: `changed source ${source.id} of ${id}`, json });
@@ -214,49 +188,17 @@ async function view(system: System, source: Source): Promise<SourceView> {
     kind,
     enabled: isEnabled,
     settings,
-    username: kind === "sftp" ? usernameOf(district, id) : null,
+    access: await accessOf(source),
     credentials: await credentialsOf(system.sql, { district, source: id }),
   };
 }
 
-/** What to send to the district (A028 to A036). */
-async function letter(system: System, made: SourceView, password: string | null): Promise<readonly string[]> {
-  if (made.username === null) return [];
-  const { published } = sftpAddressFromEnv();
-  const [host, port] = splitAddress(published);
-  const { fingerprints } = await openHostKeys(settingsFromEnv().dataDir);
-  const { settings } = made;
-  const { timeZone } = (await districtOf(system.sql, made.district))?.policy ?? { timeZone: "UTC" };
-  const from = settings.addresses.length === 0 ? "any address" : settings.addresses.join(", ");
-  const window =
-    settings.window === null
-      ? `once all files are there and nothing has changed for ${settings.quietSeconds} seconds`
-      : `at the times ${settings.window} (cron, ${timeZone})`;
-  return [
-    "To be sent to the district:",
-    `  Protocol:      SFTP (not FTP, not FTPS)`,
-    `  Host:          ${host}`,
-    `  Port:          ${port ?? "22"}`,
-    `  User name:     ${made.username}`,
-    ...(password === null ? [] : [`  Password:      ${password}   (shown this once)`]),
-    ...fingerprints.map(({ type, fingerprint }) => `  Host key:      ${type} ${fingerprint}`),
-    `  Connect from:  ${from}`,
-    `  Upload to:     ${settings.path}`,
-    `  What:          ${whatToSend[settings.format]}`,
-    `  Read:          ${window}`,
-    "  Reports:       in the folder /reports, as text and JSON",
-  ];
-}
-
-const whatToSend: Readonly<Record<DropSettings["format"], string>> = {
-  any: "the OneRoster CSV files with their exact names, all of them each time, or one zip of them",
-  files: "the OneRoster CSV files with their exact names, all of them each time",
-  zip: "one zip of the OneRoster CSV files, with all of them each time",
-};
-
-function splitAddress(address: string): readonly [string, string?] {
-  const found = /^(?<host>.*?)(?::(?<port>\d{1,5}))?$/u.exec(address)?.groups;
-  const port = found?.["port"];
-  const host = found?.["host"] ?? address;
-  return port === undefined ? [host] : [host, port];
+async function letterLines(
+  system: System,
+  { district, access, settings }: SourceView,
+  password: string | null,
+): Promise<readonly string[]> {
+  const { timeZone } = (await districtOf(system.sql, district))?.policy ?? defaultPolicy;
+  const lines = letter({ access, settings, timeZone, password });
+  return lines.length === 0 ? [] : ["", ...lines];
 }

@@ -79,6 +79,8 @@ export async function endCredentials(
 export type AuditView = {
   /** ISO 8601, UTC. */
   readonly at: string;
+  /** Null: the name that was given is no account's. */
+  readonly district: string | null;
   readonly source: string | null;
   readonly event: string;
   readonly address: string;
@@ -88,16 +90,19 @@ export type AuditView = {
   readonly reason: string | null;
 };
 
-/** The newest events of a district, oldest first. */
-export async function auditOf(sql: Knex, district: DistrictId, limit: number): Promise<readonly AuditView[]> {
+/** The newest events of a district, or of all and of nobody's account; oldest first. */
+export async function auditOf(
+  sql: Knex,
+  { district, limit }: { readonly district: DistrictId | null; readonly limit: number },
+): Promise<readonly AuditView[]> {
   const rows: readonly (Omit<AuditView, "at" | "formerPath"> & {
     readonly at: Date;
     readonly former_path: string | null;
   })[] = await sql("sftp_audit")
-    .where({ district })
+    .where(district === null ? {} : { district })
     .orderBy("id", "desc")
     .limit(limit)
-    .select("at", "source", "event", "address", "path", "former_path", "bytes", "reason");
+    .select("at", "district", "source", "event", "address", "path", "former_path", "bytes", "reason");
   return rows
     .map(({ at, former_path: formerPath, ...row }) => ({ ...row, at: at.toISOString(), formerPath }))
     .toReversed();
