@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeStart } from "../domain/diff/plan.ts";
 import type { DistrictId } from "../domain/ids.ts";
 import type { Count, PlanPart } from "../records.ts";
-import { waitsForDecision, watchStops } from "./stops.ts";
+import { waitsForDecision, watchStops, type WhyStopped } from "./stops.ts";
 import type { System } from "./system.ts";
 
 const pollMs = 50;
@@ -75,9 +75,9 @@ function isPassedOver({ verdict, state, parts }: Planned): boolean {
 /** Waits until a delivery is published, held (also behind a plan that is held as a whole) or stopped. */
 export async function outcomeOf(
   system: System,
-  { district, delivery }: { readonly district: DistrictId; readonly delivery: string },
+  about: { readonly district: DistrictId; readonly delivery: string; readonly whyStopped?: WhyStopped },
 ): Promise<Outcome> {
-  const whyStopped = await watchStops(system, district);
+  const { district, delivery, whyStopped = await watchStops(system, district) } = about;
   for (;;) {
     // Asked first: work that stops after this delivery was published says nothing of it.
     const stopped = await whyStopped();

@@ -16,7 +16,7 @@ import { changesetRanges, changesOf, changeText, knownDistrict } from "./changes
 import { answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
 import { type ChangesetView, countsText, type PlanView, planText, planView, publishedChangeset } from "./outcome.ts";
 import { withServices } from "./services.ts";
-import { unfinishedChangeset, watchStops } from "./stops.ts";
+import { unfinishedChangeset, watchStops, type WhyStopped } from "./stops.ts";
 import type { System } from "./system.ts";
 
 const pollMs = 50;
@@ -69,8 +69,9 @@ function decisionVerb(verdict: "approve" | "reject"): Command {
           cause: options.cause ?? null,
           by: options.by ?? userInfo().username,
         };
+        const whyStopped = await watchStops(system, district);
         await withServices(system, async () => {
-          const decided = await decide(system, district, made);
+          const decided = await decide(system, district, { ...made, whyStopped });
           await answer(options, { text: decidedText(decided, district), json: decided, exitCode: exitCodeOf(decided) });
         });
       });
@@ -95,17 +96,18 @@ type Decided = {
 export async function decide(
   system: System,
   district: DistrictId,
-  made: {
+  about: {
     readonly verdict: "approve" | "reject";
     readonly version: number;
     readonly types: readonly string[];
     readonly cause: string | null;
     readonly by: string;
+    readonly whyStopped?: WhyStopped;
   },
 ): Promise<Decided> {
+  const { whyStopped = await watchStops(system, district), ...made } = about;
   const decision = randomUUID();
   const before = await publishedChangeset(system, { district, plan: made.version });
-  const whyStopped = await watchStops(system, district);
   const value = system.records.encode("rollcall.control.Decision", {
     decision,
     district,
@@ -133,7 +135,7 @@ async function endOfDecision(
     district,
     decision,
     whyStopped,
-  }: { readonly district: DistrictId; readonly decision: string; readonly whyStopped: () => Promise<string | null> },
+  }: { readonly district: DistrictId; readonly decision: string; readonly whyStopped: WhyStopped },
 ): Promise<Pick<Decided, "outcome" | "reason">> {
   for (;;) {
     // Asked first: work that stops after the decision was taken up says nothing of the decision.

@@ -16,6 +16,7 @@ import { answer, described, exitCodes, type JsonOption, withSystem } from "./com
 import { policyFromFile } from "./districts.ts";
 import { outcomeOf, outcomeText } from "./outcome.ts";
 import { withServices } from "./services.ts";
+import { watchStops } from "./stops.ts";
 import { templates } from "./templates.ts";
 
 const versions = ["1.1", "1.2"] as const;
@@ -58,6 +59,7 @@ async function deliverSet(id: string, path: string, options: JsonOption & { read
   if (source === null) throw new AppError("usage", { message: "a source id is 1 to 63 of a-z, 0-9 and -" });
   await withSystem(async (system) => {
     const district = await knownDistrict(system, id);
+    const whyStopped = await watchStops(system, district);
     await withServices(system, async (signal) => {
       const { id: delivery, verdict } = await deliver(system, { district, source, path, signal });
       if (verdict.outcome === "refused") {
@@ -66,7 +68,7 @@ async function deliverSet(id: string, path: string, options: JsonOption & { read
         await answer(options, { text, json, exitCode: exitCodes.refused });
         return;
       }
-      const outcome = await outcomeOf(system, { district, delivery });
+      const outcome = await outcomeOf(system, { district, delivery, whyStopped });
       const exitCode = outcome.outcome === "stopped" ? exitCodes.failed : exitCodes.done;
       await answer(options, { text: outcomeText(outcome), json: outcome, exitCode });
     });

@@ -15,12 +15,15 @@ export async function unfinishedChangeset(system: System, district: string): Pro
   return row?.number ?? null;
 }
 
+/** Why diff has stopped, null while it goes on. */
+export type WhyStopped = () => Promise<string | null>;
+
 /**
  * A question to be asked again and again: why has diff stopped on the district? Null while it goes on.
  * A changeset that cannot be finished belongs to no work of the inbox: that it stopped is heard from its notice alone,
- * which diff repeats with every attempt.
+ * which diff repeats with every attempt, half a minute apart: watch before what could make the first one.
  */
-export async function watchStops(system: System, district: DistrictId): Promise<() => Promise<string | null>> {
+export async function watchStops(system: System, district: DistrictId): Promise<WhyStopped> {
   const heard = await hearNotices(system, district);
   return async () => {
     const stopped = await stoppedReason(system, district);
