@@ -8,12 +8,10 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Readable } from "node:stream";
-import { crc32 } from "node:zlib";
 
-import { type Entry, openPromise, type ZipFile } from "yauzl";
-
-import { AppError } from "../../errors.ts";
 import { isLitter, knownNames, nearestName, printable } from "./file-names.ts";
+import { unreadable } from "./unreadable.ts";
+import { type Archive, openArchive, type ZipLimits } from "./zip-archive.ts";
 
 /** One file of the set. `open` may be called again: each call reads from the beginning. */
 export type SetEntry = {
@@ -42,37 +40,26 @@ export type DeliveredSet = {
   close(): void;
 };
 
-export type SetLimits = {
-  readonly entries: number;
-  readonly entryBytes: number;
-  readonly totalBytes: number;
-  /** Uncompressed to compressed size of one entry larger than a megabyte; roster CSV reaches about thirty. */
-  readonly ratio: number;
-};
+export type SetLimits = ZipLimits;
 
 export const defaultSetLimits: SetLimits = { entries: 1_000, entryBytes: 16e9, totalBytes: 32e9, ratio: 250 };
 
 /**
  * Opens the folder or zip at a path.
- * @throws AppError `set.unreadable` when there is neither, or the zip cannot be trusted: encrypted, names that are
- * absolute, climb, occur twice or lie in more than one folder, links, sizes above the limits.
+ * @throws AppError `set.unreadable` when there is neither, or the zip cannot be trusted; its detail `fault` is a SetFault.
  */
 export async function openSet(path: string, limits: SetLimits = defaultSetLimits): Promise<DeliveredSet> {
   const found = await stat(path).catch((cause: unknown) => {
-    throw unreadable("there is no such file or folder, or it may not be read", cause);
+    throw unreadable("set.missing", "there is no such file or folder, or it may not be read", cause);
   });
   if (found.isDirectory()) return openFolder(path);
   if (found.isFile()) return openZip(path, limits);
-  throw unreadable("the path is neither a folder nor a zip file");
-}
-
-function unreadable(sentence: string, cause?: unknown): AppError {
-  return new AppError("set.unreadable", { message: `reading the set: ${sentence}`, cause });
+  throw unreadable("set.kind", "the path is neither a folder nor a zip file");
 }
 
 async function openFolder(path: string): Promise<DeliveredSet> {
   const listed = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
-    throw unreadable("the folder may not be read", cause);
+    throw unreadable("folder.denied", "the folder may not be read", cause);
   });
   const names = listed.filter((entry) => entry.isFile()).map((entry) => entry.name);
   const entries: SetEntry[] = [];
@@ -101,7 +88,7 @@ async function* folderBytes(path: string, name: string): AsyncGenerator<Buffer, 
       yield bytes;
     }
   } catch (cause) {
-    throw unreadable(`the file ${name} may not be read, or not to its end`, cause);
+    throw unreadable("file.denied", `the file ${name} may not be read, or not to its end`, cause);
   }
 }
 
@@ -123,98 +110,34 @@ function noteOn(file: string): SetNote {
 }
 
 async function openZip(path: string, limits: SetLimits): Promise<DeliveredSet> {
-  const zip = await openPromise(path, { autoClose: false, strictFileNames: true }).catch((cause: unknown) => {
-    throw unreadable("the file is not a zip archive, or only a part of one", cause);
-  });
+  const archive = await openArchive(path, limits);
   try {
-    return await listZip(zip, limits);
+    return setOf(archive);
   } catch (error) {
-    zip.close();
+    archive.close();
     throw error;
   }
 }
 
-async function listZip(zip: ZipFile, limits: SetLimits): Promise<DeliveredSet> {
-  const files = await checkedEntries(zip, limits);
-  const known = files.filter((entry) => !isLitter(entry.fileName) && knownNames.has(basename(entry.fileName)));
-  const folders = new Set(known.map((entry) => entry.fileName.slice(0, -basename(entry.fileName).length)));
+function setOf({ files, close }: Archive): DeliveredSet {
+  const known = files.filter(({ path }) => !isLitter(path) && knownNames.has(basename(path)));
+  const folders = new Set(known.map(({ path }) => path.slice(0, -basename(path).length)));
   const [folder = ""] = folders;
   if (folders.size > 1 || folder.split("/").length > 2) {
-    throw unreadable("the zip has its CSV files in several or nested folders, so that it is not clear which are meant");
+    const sentence = "the zip has its CSV files in several or nested folders, so that it is not clear which are meant";
+    throw unreadable("zip.folders", sentence);
   }
-  const others = files.filter((entry) => !known.includes(entry)).map((entry) => entry.fileName);
   const root: SetNote[] = folder === "" ? [] : [{ code: "zip.root", file: printable(folder) }];
-  const { otherNames, notes } = besideOf(others);
-  let open = true;
+  const { otherNames, notes } = besideOf(files.filter((file) => !known.includes(file)).map(({ path }) => path));
+  const entries = known.map(({ path, bytes, read }) => ({
+    name: basename(path),
+    bytes,
+    open: () => Promise.resolve(streamOf(read())),
+  }));
   return {
-    entries: known
-      .map((entry) => ({
-        name: basename(entry.fileName),
-        bytes: entry.uncompressedSize,
-        open: () => Promise.resolve(streamOf(entryBytes(zip, entry))),
-      }))
-      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    entries: entries.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     otherNames,
     notes: [...root, ...notes],
-    close: () => {
-      if (open) zip.close();
-      open = false;
-    },
+    close,
   };
-}
-
-async function checkedEntries(zip: ZipFile, limits: SetLimits): Promise<readonly Entry[]> {
-  if (zip.entryCount > limits.entries) throw unreadable(`the zip has more than ${limits.entries} entries`);
-  const files: Entry[] = [];
-  const names = new Set<string>();
-  let total = 0;
-  try {
-    for await (const entry of zip.eachEntry()) {
-      if (names.has(entry.fileName)) throw unreadable(`the zip has two entries named ${printable(entry.fileName)}`);
-      names.add(entry.fileName);
-      if (entry.fileName.endsWith("/")) continue;
-      total += entry.uncompressedSize;
-      const fault = faultOf(entry, limits);
-      if (fault !== null) throw unreadable(`the zip's entry ${printable(entry.fileName)} ${fault}`);
-      files.push(entry);
-    }
-  } catch (cause) {
-    if (cause instanceof AppError) throw cause;
-    throw unreadable("the zip's list of entries is damaged, or names a path outside the archive", cause);
-  }
-  if (total > limits.totalBytes) throw unreadable(`the zip would unpack to more than ${limits.totalBytes} bytes`);
-  return files;
-}
-
-const stored = 0;
-const deflated = 8;
-const linkMode = 0xa000;
-
-function faultOf(entry: Entry, limits: SetLimits): string | null {
-  const { compressedSize, uncompressedSize } = entry;
-  if (entry.isEncrypted()) return "is encrypted";
-  if (entry.compressionMethod !== stored && entry.compressionMethod !== deflated) return "is not compressed by DEFLATE";
-  if (((entry.externalFileAttributes >>> 16) & 0xf000) === linkMode) return "is a link";
-  if (entry.fileName === "") return "has no name";
-  if (uncompressedSize > limits.entryBytes) return `would unpack to more than ${limits.entryBytes} bytes`;
-  if (uncompressedSize > 1e6 && uncompressedSize > compressedSize * limits.ratio) {
-    return `would unpack to more than ${limits.ratio} times its size`;
-  }
-  return null;
-}
-
-/** The unpacked bytes; fails with `set.unreadable` when they are not those that were packed. */
-async function* entryBytes(zip: ZipFile, entry: Entry): AsyncGenerator<Buffer, void, undefined> {
-  const sentence = `the zip's entry ${printable(entry.fileName)} is damaged`;
-  let sum = 0;
-  try {
-    for await (const chunk of await zip.openReadStreamPromise(entry)) {
-      const bytes: Buffer = chunk;
-      sum = crc32(bytes, sum);
-      yield bytes;
-    }
-  } catch (cause) {
-    throw unreadable(sentence, cause);
-  }
-  if (sum !== entry.crc32 >>> 0) throw unreadable(sentence);
 }
