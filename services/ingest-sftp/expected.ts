@@ -20,9 +20,10 @@ export async function tellLate(context: IngestContext, source: Source): Promise<
   const schedule = { pattern, timeZone: district.policy.timeZone };
   const due = lastMoment(schedule, context.clock.now() - graceMinutes * minuteMs);
   if (due === null || due <= source.createdAt) return false;
-  // What came after the moment before is the set that was expected at this one.
   const before = lastMoment(schedule, due - 1) ?? 0;
-  if (await cameSince(context, source, before)) return false;
+  // What came within the grace of the moment before was expected then. More than half of the time between is no grace.
+  const since = before + Math.min(graceMinutes * minuteMs, (due - before) / 2);
+  if (await cameSince(context, source, since)) return false;
   return tellOnce(context, { source, due });
 }
 

@@ -56,15 +56,22 @@ export async function addSource(
   if (added.length === 0) throw new AppError("source.exists", { details: { district, source: id } });
 }
 
-/** @throws AppError `source.unknown`. */
+/** Stores settings. Of a set that was expected by another schedule nobody is told. */
 export async function storeSettings(sql: Knex, source: Pick<Source, "district" | "id" | "settings">): Promise<void> {
   const { district, id, settings } = source;
+  const isSame = "settings->>'expected' is not distinct from cast(? as text)";
   await sql("sources")
     .where({ district, id })
-    .update({ settings: JSON.stringify(settings) });
+    .update({
+      settings: JSON.stringify(settings),
+      late_told_at: sql.raw(`case when ${isSame} then late_told_at else now() end`, [settings.expected]),
+    });
 }
 
-/** Enables a source, or disables it: then it delivers nothing, nobody signs in for it, and nothing of it is deleted. */
+/**
+ * Enables a source, or disables it: then it delivers nothing, nobody signs in for it, and nothing of it is deleted. Of sets
+ * that did not come while it was disabled nobody is told.
+ */
 export async function setEnabled(
   sql: Knex.Transaction,
   { district, id, isEnabled }: Pick<Source, "district" | "id" | "isEnabled">,
@@ -73,7 +80,7 @@ export async function setEnabled(
   if (isEnabled) await refuseSecondSource(sql, { district, id });
   await sql("sources")
     .where({ district, id })
-    .update({ disabled_at: isEnabled ? null : sql.fn.now() });
+    .update(isEnabled ? { disabled_at: null, late_told_at: sql.fn.now() } : { disabled_at: sql.fn.now() });
 }
 
 /** @throws AppError `source.second` when another source of the district is enabled. */
