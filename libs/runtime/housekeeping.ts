@@ -1,11 +1,12 @@
 // Keeps the log in PostgreSQL as libs/topics.ts says: old records of control and transport topics go, compacted topics
-// are compacted. On Kafka the brokers do this, but for what kafka-upkeep.ts does. On either, finished work and old files of
-// landing are forgotten.
+// are compacted. On Kafka the brokers do this, but for what kafka-upkeep.ts does. On either, finished work, what
+// happened on the SFTP server, and old files of landing are forgotten.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { compact } from "../adapters/postgres/compact.ts";
 import type { Database } from "../adapters/postgres/database.ts";
+import { forgetDropHistory } from "../adapters/postgres/drop-retention.ts";
 import type { PostgresLog } from "../adapters/postgres/log.ts";
 import { parseDistrictId } from "../domain/ids.ts";
 import { controlTopics, districtTopic, districtTopicKinds, districtTopics, type TopicDescription } from "../topics.ts";
@@ -15,7 +16,9 @@ import type { Ports } from "./open.ts";
 
 const firstMs = 60_000;
 const everyMs = 60 * 60_000;
-const doneWorkMs = 30 * 24 * 60 * 60_000;
+const dayMs = 24 * 60 * 60_000;
+const doneWorkMs = 30 * dayMs;
+const dropHistoryMs = 90 * dayMs;
 
 /** Once soon, then every hour, until the signal is aborted. */
 export async function keepHouse(system: Ports, signal: AbortSignal): Promise<void> {
@@ -34,6 +37,7 @@ export async function tidyUp(system: Ports, signal: AbortSignal): Promise<void> 
   if (postgresLog === null) await keepKafka(system, signal);
   else await keepLog({ log: postgresLog, database: system.database, signal });
   await system.inbox.prune(doneWorkMs);
+  await forgetDropHistory(system.sql, dropHistoryMs);
   await keepLandingSmall(system, signal);
 }
 
