@@ -148,6 +148,8 @@ export async function signedIn(t: Teardown, port: number, username = "oak"): Pro
   client.on("close", () => reject(new Error("the server hung up")));
   client.connect({ host: "127.0.0.1", port, username, password, readyTimeout: 60_000 });
   await promise;
+  // Small writes wait for nothing.
+  client.setNoDelay(true);
   return client;
 }
 

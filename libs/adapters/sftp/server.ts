@@ -43,7 +43,7 @@ export const defaultSftpLimits: SftpLimits = {
   failuresPerAccount: 200,
   failureWindowMs: 15 * 60_000,
   handles: 128,
-  fileBytes: 64 * 1024 ** 3,
+  fileBytes: 16e9,
 };
 
 export type SftpServer = {

@@ -259,7 +259,13 @@ export class SftpSession {
 
   #refused(id: number, thrown: unknown): Buffer {
     if (thrown instanceof Refusal) return statusPacket(id, thrown.code, thrown.message);
-    if (thrown instanceof FileRefusal) return statusPacket(id, statusOf(thrown.code), thrown.message);
+    if (thrown instanceof FileRefusal) {
+      const { code, message, cause: err } = thrown;
+      // What the client did not cause, an operator must see.
+      if ((code === "failed" || code === "full") && err !== undefined)
+        this.#logger.warn({ err }, "a request of a client failed");
+      return statusPacket(id, statusOf(code), message);
+    }
     this.#logger.error({ err: thrown }, "a request of a client could not be met");
     return statusPacket(id, status.failure, "the server could not do it; try again later");
   }
