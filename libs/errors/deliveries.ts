@@ -48,11 +48,26 @@ export const deliveriesErrors = {
     retryable: false,
     remedy: "List the districts with `rollcall district list`, or make it with `rollcall district add`.",
   },
+  "inbox.ahead": {
+    message: "following a topic that ends before what was read of it",
+    status: 500,
+    retryable: false,
+    remedy:
+      "The log lost records that were acknowledged, as after an unclean election or a copy put back: restore it. If they are gone, `rollcall topics skip` moves the consumer to where the topic's new records begin; then deliver the sets of the last hours again.",
+  },
   "inbox.gap": {
     message: "following a topic whose next records are no longer kept",
     status: 500,
     retryable: false,
-    remedy: "Work was lost before it was taken. Deliver the district's sets again, then move the consumer's position.",
+    remedy:
+      "Work was lost before it was taken: `rollcall topics skip` with --to start moves the consumer to what there is; then deliver the districts' sets again.",
+  },
+  "inbox.restarted": {
+    message: "reading a control topic again from its beginning",
+    status: 409,
+    retryable: false,
+    remedy:
+      "If the topic was deleted and made again, find out by whom: what stood in it and was not read is lost, so deliver the districts' sets again. If the consumer was away for weeks, nothing: what was deleted meanwhile is deleted now.",
   },
   "landing.io": {
     message: "reading or writing the landing store",
@@ -102,6 +117,13 @@ export const deliveriesErrors = {
     status: 409,
     retryable: false,
     remedy: "Change it with `rollcall source set`, or choose another id with --source.",
+  },
+  "source.folder": {
+    message: "looking into the folder of a source",
+    status: 503,
+    retryable: true,
+    remedy:
+      "Check that the folder of the source is there and may be read and, unless it is set as read-only, written by this user.",
   },
   "source.key-exists": {
     message: "adding a public key that the account has already",

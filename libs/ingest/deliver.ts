@@ -11,14 +11,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Knex } from "knex";
 import type { Logger } from "pino";
 
-import { type DeliveredSet, openSet, type SetEntry } from "../adapters/oneroster/set-reader.ts";
+import { openSet, type SetEntry } from "../adapters/oneroster/set-reader.ts";
 import { districtOf, storedPolicy } from "../adapters/postgres/districts.ts";
+import { refuseSecondSource } from "../adapters/postgres/sources.ts";
 import { keepLanding } from "../adapters/postgres/landing-names.ts";
 import { checkLease, type HeldLease, holdLease } from "../adapters/postgres/leases.ts";
 import type { Codec } from "../adapters/registry/codec.ts";
 import { recordCodec } from "../adapters/registry/record-codec.ts";
-import { localDate } from "../domain/dates.ts";
-import { type DeliveryId, deliveryId, type DistrictId, type SourceId } from "../domain/ids.ts";
+import { type DeliveryId, type DistrictId, type SourceId } from "../domain/ids.ts";
 import { entityTypes } from "../domain/oneroster/entity-types.ts";
 import type { Policy } from "../domain/policy.ts";
 import { AppError } from "../errors.ts";
@@ -26,15 +26,15 @@ import type { Clock, EventLog, LandedFile, Landing, Lease, TopicWriter } from ".
 import type { Delivery } from "../records.ts";
 import { controlKey, controlTopics, districtTopic } from "../topics.ts";
 import { EntitySink } from "./entity-sink.ts";
-import { judgeSet, type NotKept } from "./judge-set.ts";
-import { checkWhole, landedSet, readAs, setHash } from "./landed-set.ts";
+import { judgeSet } from "./judge-set.ts";
+import { checkWhole, landedSet, readAs } from "./landed-set.ts";
+import { type Beside, demographicsFile, insertDelivery, isLastAccepted, land, type Received } from "./landing-set.ts";
 import { reportOf } from "./report.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** Version of the rules by which rows become entities; raised when the same row would become another entity. */
 export const rulesVersion = "1";
 export const reportName = "report.json";
-const demographicsFile = "demographics.csv";
 const leaseMs = 15_000;
 const leasePollMs = 250;
 
@@ -46,9 +46,6 @@ export type IngestContext = {
   readonly clock: Clock;
   readonly logger: Logger;
 };
-
-/** What was delivered beside the files that were landed; `notKept` are files of the standard. */
-type Beside = Pick<DeliveredSet, "notes" | "otherNames"> & { readonly notKept: readonly NotKept[] };
 
 /** A row of `deliveries`. */
 export type DeliveryRow = {
@@ -115,96 +112,75 @@ export async function unreadDeliveries(
   return (await query.where({ district, source }).where("sequence", "<", sequence)).map(whole);
 }
 
+export type Handed = { readonly district: DistrictId; readonly source: SourceId; readonly path: string };
+
 /**
  * Lands the set at a path and records the delivery: from here on it cannot be lost.
  * @throws AppError `set.unreadable`, `district.unknown`, `source.second` when another source of the district is active.
  */
-export async function receive(
+export async function receive(context: IngestContext, handed: Handed): Promise<DeliveryRow> {
+  return landAndRecord(context, handed, async (trx, received) =>
+    findDelivery(trx, await insertDelivery(trx, received)),
+  );
+}
+
+/**
+ * Receives a set that was dropped: recorded once, in the transaction that says so in its row.
+ * @param handed.set id of its row.
+ * @returns null when it is the last accepted set of the source, under the same policy and rules.
+ * @throws as {@link receive}.
+ */
+export async function receiveDropped(
   context: IngestContext,
-  { district, source, path }: { readonly district: DistrictId; readonly source: SourceId; readonly path: string },
-): Promise<DeliveryRow> {
+  handed: Handed & { readonly set: string },
+): Promise<DeliveryRow | null> {
+  return landAndRecord(context, handed, async (trx, received) => {
+    if (await isLastAccepted(trx, received)) return null;
+    const id = await insertDelivery(trx, received);
+    await trx("drop_sets").where({ id: handed.set }).update({ delivery: id });
+    return findDelivery(trx, id);
+  });
+}
+
+/** @param record within the transaction in which the set's files are known to be in landing. */
+async function landAndRecord<T>(
+  context: IngestContext,
+  { district, source, path }: Handed,
+  record: (trx: Knex.Transaction, received: Received) => Promise<T>,
+): Promise<T> {
   const known = await districtOf(context.sql, district);
   if (known === null) throw new AppError("district.unknown", { message: `there is no district ${district}` });
   const { policy } = known;
-  await refuseSecondSource(context.sql, district, source);
+  await refuseSecondSource(context.sql, { district, id: source });
   const set = await openSet(path);
   try {
     for (;;) {
-      const { files, notKept } = await land(context, set, policy);
+      const { files, notKept } = await land(context.landing, set, { demographics: policy.demographics });
       const beside = { notes: set.notes, otherNames: set.otherNames, notKept };
-      const row = await recordDelivery(context, { district, source, policy, files, beside });
-      if (row !== null) return row;
+      const from = { district, source, policy, rules: rulesVersion, at: context.clock.now() };
+      const recorded = await recordLanded(context, { ...from, files, beside }, record);
+      if (recorded !== "gone") return recorded;
     }
   } finally {
     set.close();
   }
 }
 
-async function land(
-  { landing }: IngestContext,
-  { entries }: DeliveredSet,
-  policy: Policy,
-): Promise<{ readonly files: readonly LandedFile[]; readonly notKept: readonly NotKept[] }> {
-  const files: LandedFile[] = [];
-  const notKept: NotKept[] = [];
-  for (const entry of entries) {
-    if (entry.name === demographicsFile && !policy.demographics) notKept.push({ name: entry.name, bytes: entry.bytes });
-    else files.push(await landing.put(entry.name, await entry.open()));
-  }
-  return { files, notKept };
-}
-
-async function refuseSecondSource(sql: Knex, district: DistrictId, source: SourceId): Promise<void> {
-  const other: { readonly id: string } | undefined = await sql("sources")
-    .where({ district })
-    .whereNot({ id: source })
-    .first("id");
-  if (other !== undefined)
-    throw new AppError("source.second", { message: `district ${district} is delivered by its source ${other.id}` });
-}
-
-/** @returns null when some of the files went from landing meanwhile, with a district that had the same: land them again. */
-async function recordDelivery(
-  context: IngestContext,
-  received: {
-    readonly district: DistrictId;
-    readonly source: SourceId;
-    readonly policy: Policy;
-    readonly files: readonly LandedFile[];
-    readonly beside: Beside;
-  },
-): Promise<DeliveryRow | null> {
-  const { district, source, policy, files } = received;
-  const now = new Date(context.clock.now());
-  return context.sql.transaction(async (trx) => {
+/** @returns gone: some of the files went from landing meanwhile, with a district that had the same. Land them again. */
+async function recordLanded<T>(
+  { sql, landing }: IngestContext,
+  received: Received,
+  record: (trx: Knex.Transaction, received: Received) => Promise<T>,
+): Promise<T | "gone"> {
+  const { district, source, files } = received;
+  return sql.transaction(async (trx) => {
     // Landing takes its time: another source may have come first meanwhile, and none may come between check and insert.
     const isKnown = (await trx("districts").where({ id: district }).forNoKeyUpdate().first("id")) !== undefined;
     if (!isKnown) throw new AppError("district.unknown", { message: `there is no district ${district} any more` });
-    await refuseSecondSource(trx, district, source);
+    await refuseSecondSource(trx, { district, id: source });
     await keepLanding(trx);
-    for (const { sha256 } of files) if (!(await context.landing.has(sha256))) return null;
-    await trx("sources").insert({ district, id: source, kind: "files" }).onConflict(["district", "id"]).ignore();
-    const [counted]: { last_sequence: number }[] = await trx("sources")
-      .where({ district, id: source })
-      .increment("last_sequence", 1)
-      .returning("last_sequence");
-    const sequence = counted?.last_sequence ?? 1;
-    const id = deliveryId(district, source, sequence);
-    await trx("deliveries").insert({
-      id,
-      district,
-      source,
-      sequence,
-      attempt: 0,
-      state: "received",
-      set_hash: setHash(files),
-      files: JSON.stringify(files),
-      beside: JSON.stringify(received.beside),
-      policy: JSON.stringify(policy),
-      as_of: localDate(now.getTime(), policy.timeZone),
-      received_at: now,
-    });
-    return findDelivery(trx, id);
+    for (const { sha256 } of files) if (!(await landing.has(sha256))) return "gone";
+    return record(trx, received);
   });
 }
 
@@ -370,19 +346,21 @@ async function decide(
 /** Receives and reads the set at a path: the whole way of a delivery that a person hands over. */
 export async function deliver(
   context: IngestContext,
-  handed: {
-    readonly district: DistrictId;
-    readonly source: SourceId;
-    readonly path: string;
-    readonly signal: AbortSignal;
-  },
+  { signal, ...handed }: Handed & { readonly signal: AbortSignal },
 ): Promise<ReadDelivery> {
-  const { id, policy } = await receive(context, handed);
-  if (policy.demographics) return readDelivery(context, { id, signal: handed.signal });
-  const set = await openSet(handed.path);
+  return readHanded(context, { row: await receive(context, handed), path: handed.path, signal });
+}
+
+/** Reads a delivery while the set that it came from is at hand, which may have more than was landed. */
+export async function readHanded(
+  context: IngestContext,
+  { row, path, signal }: { readonly row: DeliveryRow; readonly path: string; readonly signal: AbortSignal },
+): Promise<ReadDelivery> {
+  if (row.policy.demographics) return readDelivery(context, { id: row.id, signal });
+  const set = await openSet(path);
   try {
     const demographics = set.entries.find((entry) => entry.name === demographicsFile);
-    return await readDelivery(context, { id, signal: handed.signal, ...(demographics && { demographics }) });
+    return await readDelivery(context, { id: row.id, signal, ...(demographics && { demographics }) });
   } finally {
     set.close();
   }
