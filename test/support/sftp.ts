@@ -139,14 +139,18 @@ export async function newKey(
   return { file, fingerprint: read.key.fingerprint };
 }
 
-/** A client of the tests' own, signed in. */
-export async function signedIn(t: Teardown, port: number, username = "oak"): Promise<ssh2.Client> {
+/** A client of the tests' own, signed in. A key costs much less than a password, where many sign in. */
+export async function signedIn(
+  t: Teardown,
+  port: number,
+  proof: { readonly password: string } | { readonly privateKey: string } = { password },
+): Promise<ssh2.Client> {
   const client = new ssh2.Client();
   t.teardown(() => void client.destroy());
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   client.on("ready", resolve).on("error", reject);
   client.on("close", () => reject(new Error("the server hung up")));
-  client.connect({ host: "127.0.0.1", port, username, password, readyTimeout: 60_000 });
+  client.connect({ host: "127.0.0.1", port, username: "oak", readyTimeout: 60_000, ...proof });
   await promise;
   // Small writes wait for nothing.
   client.setNoDelay(true);
@@ -158,4 +162,12 @@ export function subsystem(client: ssh2.Client): Promise<ssh2.ClientChannel> {
   return new Promise((resolve, reject) =>
     client.subsys("sftp", (error, channel) => (error === undefined ? resolve(channel) : reject(error))),
   );
+}
+
+/** A key pair as a client has it, and what the server knows of it. */
+export function keyPair(): { readonly privateKey: string; readonly fingerprint: string } {
+  const { private: privateKey, public: line } = ssh2.utils.generateKeyPairSync("ed25519");
+  const read = readPublicKey(line);
+  if (read.outcome === "fault") throw new Error(read.fault);
+  return { privateKey, fingerprint: read.key.fingerprint };
 }

@@ -9,8 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import ssh2 from "ssh2";
 import t from "tap";
 
-import { fingerprintOf } from "../../../libs/adapters/sftp/public-key.ts";
-import { freshServer, password, signedIn } from "../../support/sftp.ts";
+import { freshServer, keyPair, password, signedIn } from "../../support/sftp.ts";
 
 /** Resolves with the milliseconds until the server hangs up. */
 async function hangsUp(emitter: NodeJS.EventEmitter): Promise<number> {
@@ -70,11 +69,7 @@ t.test(
   "guessing passwords gets slow and is then refused, even for the right one, but keys are still taken",
   async (t) => {
     const { server, accounts } = await freshServer(t, { limits: { failuresPerAddress: 5 } });
-    const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync("ed25519");
-    const parsed = ssh2.utils.parseKey(publicKey);
-    const [account] = accounts.known;
-    if (parsed instanceof Error || account === undefined) return t.fail();
-    accounts.known[0] = { ...account, fingerprints: [fingerprintOf(parsed.getPublicSSH())] };
+    const { privateKey, fingerprint } = keyPair();
     const attempt = async (proof: { readonly password: string } | { readonly privateKey: string }): Promise<string> => {
       const client = new ssh2.Client();
       t.teardown(() => void client.destroy());
@@ -99,8 +94,9 @@ t.test(
 );
 
 t.test("fifty sessions at once put a file each", async (t) => {
-  const { server, files, accounts } = await freshServer(t);
-  const clients = await Promise.all(Array.from({ length: 50 }, () => signedIn(t, server.port)));
+  const { privateKey, fingerprint } = keyPair();
+  const { server, files, accounts } = await freshServer(t, { account: { fingerprints: [fingerprint] } });
+  const clients = await Promise.all(Array.from({ length: 50 }, () => signedIn(t, server.port, { privateKey })));
   const text = (index: number): string => `${index}\n`.repeat(20_000);
   await Promise.all(clients.map(async (client, index) => put(await opened(client), `/${index}.csv`, text(index))));
   for (let i = 0; i < 50; i++) t.ok(readFileSync(join(files, `${i}.csv`), "utf8") === text(i));
