@@ -1,5 +1,5 @@
 // `rollcall topics apply`: topics and schemas on Kafka and its registry as libs/topics.ts and schemas/ say. The one place
-// from which schemas are registered.
+// from which schemas are registered. `rollcall topics skip`: the last resort for a consumer that cannot read on.
 
 import { Command } from "commander";
 
@@ -7,9 +7,10 @@ import { applyTopics, topicDifferences } from "../adapters/kafka/admin.ts";
 import type { SettingChange, TopicDifference } from "../adapters/kafka/topic-difference.ts";
 import { registerSchemas, registryState } from "../adapters/registry/confluent.ts";
 import type { RegistryState } from "../adapters/registry/confluent.ts";
+import { AppError } from "../errors.ts";
 import { wantedTopics } from "../runtime/topics.ts";
 import type { KafkaSettings } from "../runtime/settings.ts";
-import { type Answer, answer, described, exitCodes, type JsonOption } from "./command.ts";
+import { type Answer, answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
 import { settingsFromEnv, withDatabase } from "./system.ts";
 
 type ApplyOptions = JsonOption & { readonly dryRun?: boolean };
@@ -22,7 +23,26 @@ export function topicsVerb(): Command {
   })
     .option("--dry-run", "show what differs and change nothing")
     .action(apply);
+  described(topics.command("skip").argument("<consumer>").argument("<topic>"), {
+    says: "move a consumer that is stuck on a control topic; what lies between is never read by it",
+    example: "rollcall topics skip diff deliveries --to start",
+  })
+    .requiredOption("--to <offset>", "an offset, or start or end: where the consumer reads on")
+    .action(skip);
   return topics;
+}
+
+type SkipOptions = JsonOption & { readonly to: string };
+
+async function skip(consumer: string, topic: string, options: SkipOptions): Promise<void> {
+  const to = options.to === "start" || options.to === "end" ? options.to : Number(options.to);
+  if (typeof to === "number" && (!/^[0-9]+$/u.test(options.to) || !Number.isSafeInteger(to)))
+    throw new AppError("usage", { message: "--to takes start, end, or an offset" });
+  await withSystem(async ({ inbox }) => {
+    const skipped = await inbox.skip({ consumer, topic, to });
+    const text = `${consumer} reads ${topic} on from ${skipped.to}; it stood at ${skipped.from}`;
+    await answer(options, { text, json: { consumer, topic, ...skipped } });
+  });
 }
 
 async function apply(options: ApplyOptions): Promise<void> {

@@ -75,12 +75,16 @@ export async function openPorts(about: {
     codec,
     records: recordCodec(codec),
     changes,
-    inbox: openInbox({ log, sql: database.sql }),
+    inbox: openInbox({ log, sql: database.sql, tell: tellRestart(logger) }),
     landing: new FolderLanding(join(settings.dataDir, "landing")),
     landingDays: settings.landingDays ?? defaultLandingDays,
     clock,
     logger,
   };
+}
+
+function tellRestart(logger: Logger): (restarted: AppError) => void {
+  return (err) => logger.error({ err, remedy: err.remedy }, "a topic is read again from its beginning");
 }
 
 function openLog(about: { readonly kafka: KafkaSettings | null; readonly database: Database; readonly codec: Codec }): {

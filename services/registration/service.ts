@@ -59,7 +59,8 @@ export async function workOnce(context: RegistrationContext, signal: AbortSignal
 
 async function workOnLane(context: RegistrationContext, lane: Lane): Promise<boolean> {
   const { consumer, topic } = lane;
-  await context.inbox.pump({ consumer, topics: [topic] });
+  // Tables and topics have the same name.
+  await context.inbox.pump({ consumer, topics: [topic], held: () => context.sql(topic).pluck<string[]>("id") });
   const waiting = await context.inbox.waitingDistricts(consumer);
   if (waiting.length === 0) return false;
   return underLease(context, consumer, async () => {

@@ -7,8 +7,9 @@ import t from "tap";
 import type { Test } from "tap";
 import { openInbox } from "../../libs/adapters/postgres/inbox.ts";
 import type { Inbox } from "../../libs/adapters/postgres/inbox.ts";
+import type { AppError } from "../../libs/errors.ts";
 import type { NewRecord } from "../../libs/ports.ts";
-import { codeOf, leaseOf, readAll, topic } from "./log-under-test.ts";
+import { codeOf, leaseOf, readAll, record, topic } from "./log-under-test.ts";
 import type { LogUnderTest, MakeLog } from "./log-under-test.ts";
 
 const consumer = "diff";
@@ -34,6 +35,7 @@ export function inboxContract(name: string, make: MakeLog): void {
   t.test(`${name}: the inbox`, (suite) => pumpTests(suite, make));
   t.test(`${name}: the order of work`, (suite) => workTests(suite, make));
   t.test(`${name}: positions`, (suite) => positionTests(suite, make));
+  t.test(`${name}: what cannot be followed any more`, (suite) => stuckTests(suite, make));
   t.test(`${name}: redelivery after a crash`, (suite) => crashTests(suite, make));
 }
 
@@ -137,6 +139,85 @@ async function positionTests(suite: Test, make: MakeLog): Promise<void> {
       await under.expire("deliveries", 2);
       t.equal(await codeOf(inbox.pump({ consumer, topics: ["deliveries"] })), "inbox.gap");
       t.match(await inbox.pump({ consumer: "new", topics: ["deliveries"] }), { copied: 1 });
+    },
+  );
+}
+
+async function stuckTests(suite: Test, make: MakeLog): Promise<void> {
+  const place = { consumer, topic: "deliveries" };
+
+  await suite.test("a topic that lost what was read of it is an error, and a person moves the position", async (t) => {
+    const { inbox, ...under } = await withInbox(t, make);
+    await publish(under, delivery("springfield", "1"));
+    await inbox.pump({ consumer, topics: ["deliveries"] });
+    // As if it had been read from the offset that the next record will have.
+    await under.database.sql("work").update({ offset: 1 });
+    await under.database.sql("inbox_positions").where(place).increment("next_offset", 3);
+    for (const value of ["2", "3"]) {
+      await publish(under, delivery("springfield", value));
+      t.equal(await codeOf(inbox.pump({ consumer, topics: ["deliveries"] })), "inbox.ahead");
+    }
+    t.equal(await codeOf(inbox.skip({ ...place, to: 9 })), "usage", "not to where nothing is");
+    t.equal(await codeOf(inbox.skip({ ...place, consumer: "nobody", to: 1 })), "usage");
+    t.same(await inbox.skip({ ...place, to: 1 }), { from: 4, to: 1 });
+    t.match(
+      await inbox.pump({ consumer, topics: ["deliveries"] }),
+      { copied: 2 },
+      "also where an offset is used again",
+    );
+  });
+
+  await suite.test(
+    "what one topic has lost keeps no other from being read, and is passed over when told to",
+    async (t) => {
+      const { inbox, ...under } = await withInbox(t, make);
+      await under.log.createTopic("plans");
+      await inbox.pump({ consumer, topics: ["deliveries", "plans"] });
+      for (const value of ["1", "2", "3"]) await publish(under, delivery("springfield", value));
+      await under.log.transaction(async (tx) => tx.append("plans", [delivery("springfield", "4")]));
+      await under.expire("deliveries", 2);
+      t.equal(await codeOf(inbox.pump({ consumer, topics: ["deliveries", "plans"] })), "inbox.gap");
+      t.equal((await under.database.sql("work").where({ topic: "plans" })).length, 1);
+      t.same(await inbox.skip({ ...place, to: "start" }), { from: 0, to: 2 });
+      t.match(await inbox.pump({ consumer, topics: ["deliveries", "plans"] }), { copied: 1 });
+    },
+  );
+
+  await suite.test(
+    "who was away from a compacted topic for weeks starts over, and what is gone there goes",
+    async (t) => {
+      const { log, database, ...under } = await make(t);
+      const told: string[] = [];
+      const tell = ({ code, details }: AppError): void => void told.push(`${code} ${String(details["topic"])}`);
+      const inbox = openInbox({ log, sql: database.sql, tell });
+      await log.createTopic("accounts");
+      const keys = async (): Promise<readonly string[]> => {
+        const rows: readonly { readonly key: Buffer; readonly value: Buffer | null }[] = await database
+          .sql("work")
+          .where({ state: "waiting" })
+          .orderBy("id");
+        await database.sql("work").update({ state: "done", finished_at: database.sql.fn.now() });
+        return rows.map(({ key, value }) => `${key.toString()}${value === null ? " gone" : ""}`);
+      };
+      const pump = (held: readonly string[]) =>
+        inbox.pump({ consumer, topics: ["accounts"], held: () => Promise.resolve(held) });
+      await log.transaction(async (tx) =>
+        tx.append(
+          "accounts",
+          ["a", "b"].map((id) => record(JSON.stringify([id]))),
+        ),
+      );
+      await pump([]);
+      t.same(await keys(), ['["a"]', '["b"]']);
+      t.match(await pump(["a", "b", "c"]), { copied: 0, restarted: [] }, "who was there misses nothing");
+      for (let round = 0; round < 2; round++) {
+        await database.sql("inbox_positions").update({ at_end_at: database.sql.raw("now() - interval '60 days'") });
+        t.match(await pump(["a", "b", "c"]), { restarted: ["accounts"] });
+        t.same(await keys(), ['["a"]', '["b"]', '["c"] gone']);
+        t.match(await pump(["a", "b"]), { copied: 0, restarted: [] });
+      }
+      t.same(told, ["inbox.restarted accounts", "inbox.restarted accounts"]);
+
     },
   );
 }

@@ -1,6 +1,7 @@
 // The inbox: control records become rows of work, and the rows are worked off one district at a time.
 // It keeps true: a record becomes work exactly once, however often it is pumped and wherever that breaks off, because
-// rows and position move in one transaction by compare-and-set, and a sender's repeat is known by its number; a
+// rows and position move in one transaction by compare-and-set, and a sender's repeat is known by its number; what cannot
+// be followed any more (records that are gone on either side of the position) is an error, never taken for nothing new; a
 // district's work is done in the order of its arrival, and one that stopped keeps the later ones waiting.
 //
 //   (record) --pump--> waiting --finish--> done
@@ -12,6 +13,8 @@ import { AppError } from "../../errors.ts";
 import { isKeyedByDistrict } from "../../topics.ts";
 import type { EventLog, StoredRecord, TopicExtent } from "../../ports.ts";
 import { databaseFailure } from "./database.ts";
+import { mayHaveMissedNulls, positionOf, readFrom, skipTo, startingOver } from "./inbox-positions.ts";
+import type { PositionName, Skipped } from "./inbox-positions.ts";
 
 /** A control record as work. `value` and `key` are its bytes; `attempts` counts this one. */
 export type WorkItem = {
@@ -42,7 +45,7 @@ export type StoppedWork = {
 /** What a pump did. */
 export type Pumped = {
   readonly copied: number;
-  /** Topics that were made again since the last time: they are read from their beginning. */
+  /** Topics that were made again since the last time, or of which nulls may have been missed: read from their beginning. */
   readonly restarted: readonly string[];
 };
 
@@ -50,9 +53,18 @@ export type Inbox = {
   /**
    * Copies what is new on the consumer's topics. Topics that do not exist yet are skipped.
    * Several may pump at once: each record is copied by one of them.
-   * @throws AppError `inbox.gap` when records between the position and the topic's start are no longer kept.
+   * A consumer that was away from a compacted topic for longer than its nulls are kept starts over; `held` says which
+   * things it has a state of, by the first text of their keys: those that the topic no longer has become work with a null.
+   * @throws AppError `inbox.gap` when records between the position and the topic's start are no longer kept,
+   * `inbox.ahead` when the topic ends before the position. The other topics are read all the same.
    */
-  pump(options: { readonly consumer: string; readonly topics: readonly string[] }): Promise<Pumped>;
+  pump(options: {
+    readonly consumer: string;
+    readonly topics: readonly string[];
+    readonly held?: () => Promise<readonly string[]>;
+  }): Promise<Pumped>;
+  /** Moves a consumer that is stuck on a topic. @throws AppError `usage` for what is not there, `log.unknown-topic`. */
+  skip(options: PositionName & { readonly to: number | "start" | "end" }): Promise<Skipped>;
   /** Districts whose next work is waiting, the one that waits longest first. */
   waitingDistricts(consumer: string): Promise<readonly string[]>;
   /** The district's next work, counted as an attempt; null when there is none or it is stopped. Call it under a lease. */
@@ -73,12 +85,6 @@ export type Inbox = {
   prune(ageMs: number): Promise<number>;
 };
 
-type PositionRow = {
-  readonly consumer: string;
-  readonly topic: string;
-  readonly generation: string;
-  readonly next_offset: number;
-};
 type StoppedRow = StoppedWork & { readonly consumer: string; readonly state: string };
 type WorkRow = {
   readonly id: number;
@@ -97,18 +103,39 @@ type WorkRow = {
 const recordsPerInsert = 500;
 const unreadableKey = "the record's key names no district";
 
-/** @param options.log where the control topics are; @param options.sql where the work is. */
-export function openInbox({ log, sql }: { readonly log: EventLog; readonly sql: Knex }): Inbox {
+/**
+ * @param options.log where the control topics are.
+ * @param options.sql where the work is.
+ * @param options.tell hears of each topic that a consumer reads again from its beginning.
+ */
+export function openInbox(options: {
+  readonly log: EventLog;
+  readonly sql: Knex;
+  readonly tell?: (restarted: AppError) => void;
+}): Inbox {
+  const { log, sql, tell } = options;
   return {
-    pump: async ({ consumer, topics }) => {
+    pump: async ({ consumer, topics, held = () => Promise.resolve([]) }) => {
       let copied = 0;
       const restarted: string[] = [];
+      const failures: unknown[] = [];
       for (const topic of topics) {
-        const done = await pumpTopic({ log, sql, consumer, topic });
-        copied += done.copied;
-        if (done.isRestarted) restarted.push(topic);
+        try {
+          const done = await pumpTopic({ log, sql, consumer, topic, held });
+          copied += done.copied;
+          if (done.isRestarted) restarted.push(topic);
+        } catch (thrown) {
+          failures.push(thrown);
+        }
       }
+      for (const topic of restarted) tell?.(new AppError("inbox.restarted", { details: { consumer, topic } }));
+      if (failures.length > 0) throw failures[0];
       return { copied, restarted };
+    },
+    skip: async ({ consumer, topic, to }) => {
+      const extent = await log.extent(topic);
+      if (extent === null) throw new AppError("log.unknown-topic", { details: { topic } });
+      return skipTo(sql, { consumer, topic }, { extent, to: typeof to === "number" ? to : extent[to] });
     },
     waitingDistricts: (consumer) => waitingDistricts(sql, consumer),
     nextWork: async (consumer, district) => (await nextWorks(sql, { consumer, district, limit: 1 }))[0] ?? null,
@@ -130,49 +157,105 @@ export function openInbox({ log, sql }: { readonly log: EventLog; readonly sql: 
   };
 }
 
-type Following = { readonly log: EventLog; readonly sql: Knex; readonly consumer: string; readonly topic: string };
+type Following = PositionName & {
+  readonly log: EventLog;
+  readonly sql: Knex;
+  readonly held: () => Promise<readonly string[]>;
+};
+type PumpedTopic = { readonly copied: number; readonly isRestarted: boolean };
 
-async function pumpTopic(following: Following): Promise<{ readonly copied: number; readonly isRestarted: boolean }> {
+async function pumpTopic(following: Following): Promise<PumpedTopic> {
   const { log, sql, consumer, topic } = following;
   const extent = await log.extent(topic);
   if (extent === null) return { copied: 0, isRestarted: false };
-  const before = await sql<PositionRow>("inbox_positions").where({ consumer, topic }).first();
-  const isRestarted = before !== undefined && before.generation !== extent.generation;
-  const from = await position(following, extent, before);
+  const before = await positionOf(sql, following);
+  const isRestarted = before !== null && before.generation !== extent.generation;
+  if (!isRestarted && mayHaveMissedNulls(topic, before?.away_ms ?? null)) return startOver(following, extent);
+  const from = await readFrom(sql, following, { extent, before });
   if (from < extent.start) {
     throw new AppError("inbox.gap", { details: { consumer, topic, from, start: extent.start } });
   }
-  // Someone else has read on since the extent was asked for: there is nothing here that they have not copied.
-  if (from > extent.end) return { copied: 0, isRestarted };
-  let expected = from;
-  let copied = 0;
-  for await (const records of log.scan({ topic, generation: extent.generation, from, to: extent.end })) {
-    const last = records.at(-1);
-    if (last === undefined) continue;
-    const added = await copy(following, { records, generation: extent.generation, expected, next: last.offset + 1 });
-    // Someone else moved the position: the rest is theirs.
-    if (added === null) return { copied, isRestarted };
-    copied += added;
-    expected = last.offset + 1;
+  if (from > extent.end) {
+    // Someone else has read on since the extent was asked for; if not, the log has lost what was read.
+    const now = await log.extent(topic);
+    if (now?.generation === extent.generation && from > now.end)
+      throw new AppError("inbox.ahead", { details: { consumer, topic, from, end: now.end } });
+    return { copied: 0, isRestarted };
   }
-  await sql("inbox_positions")
-    .where({ consumer, topic, generation: extent.generation, next_offset: expected })
-    .update({ next_offset: extent.end, at_end_at: sql.fn.now() });
+  const { copied, isWhole } = await copyRange(following, { from, extent });
+  if (isWhole) await arrive(sql, following, extent);
   return { copied, isRestarted };
 }
 
-/** The position to read on from; of a topic that is new, or was made again, its beginning. */
-async function position(
-  { sql, consumer, topic }: Following,
-  extent: TopicExtent,
-  before: PositionRow | undefined,
-): Promise<number> {
-  if (before?.generation === extent.generation) return before.next_offset;
-  // A new consumer begins with what there is; only a following one can miss something.
-  const start = { consumer, topic, generation: extent.generation, next_offset: extent.start };
-  if (before === undefined) await sql("inbox_positions").insert(start).onConflict(["consumer", "topic"]).ignore();
-  else await sql("inbox_positions").where({ consumer, topic, generation: before.generation }).update(start);
-  return extent.start;
+/** Says that the consumer is at the end. @returns false when it is somewhere else by now. */
+async function arrive(sql: Knex, { consumer, topic }: PositionName, extent: TopicExtent): Promise<boolean> {
+  const { generation, end } = extent;
+  const moved: number = await sql("inbox_positions")
+    .where({ consumer, topic, generation, next_offset: end })
+    .update({ at_end_at: sql.fn.now() });
+  return moved > 0;
+}
+
+type Range = {
+  readonly from: number;
+  readonly extent: TopicExtent;
+  readonly see?: (record: StoredRecord) => void;
+};
+
+/** Copies to the end of the extent. `isWhole` is false when somebody else moved the position: the rest is theirs. */
+async function copyRange(
+  following: Following,
+  { from, extent, see }: Range,
+): Promise<{ readonly copied: number; readonly isWhole: boolean }> {
+  const { log, sql, consumer, topic } = following;
+  const { generation, end } = extent;
+  let expected = from;
+  let copied = 0;
+  for await (const records of log.scan({ topic, generation, from, to: end })) {
+    const last = records.at(-1);
+    if (last === undefined) continue;
+    if (see !== undefined) for (const record of records) see(record);
+    const added = await copy(following, { records, generation, expected, next: last.offset + 1 });
+    if (added === null) return { copied, isWhole: false };
+    copied += added;
+    expected = last.offset + 1;
+  }
+  const moved: number = await sql("inbox_positions")
+    .where({ consumer, topic, generation, next_offset: expected })
+    .update({ next_offset: end });
+  return { copied, isWhole: moved > 0 };
+}
+
+/** Everything again, and a null for each thing of which the consumer has a state and the topic nothing. */
+async function startOver(following: Following, extent: TopicExtent): Promise<PumpedTopic> {
+  const { sql, consumer, topic } = following;
+  const { generation, start } = extent;
+  const work = async (): Promise<PumpedTopic> => {
+    const held = new Set(await following.held());
+    const see = ({ key, value }: StoredRecord): void => {
+      const [name] = keyParts(key) ?? [];
+      if (name !== undefined && value !== null) held.delete(name);
+    };
+    const { copied, isWhole } = await copyRange(following, { from: start, extent, see });
+    // Before all that stands in the topic, so that each has an offset of its own.
+    const swept = [...held].map((district, index) => nullWork({ consumer, topic, generation, district }, -1 - index));
+    await sql.transaction(async (trx) => {
+      if (!isWhole || !(await arrive(trx, following, extent))) return;
+      await trx("work").where({ consumer, topic, generation, state: "done" }).where("offset", "<", 0).delete();
+      for (let i = 0; i < swept.length; i += recordsPerInsert)
+        await trx("work")
+          .insert(swept.slice(i, i + recordsPerInsert))
+          .onConflict()
+          .ignore();
+    });
+    return { copied: copied + swept.length, isRestarted: true };
+  };
+  return (await startingOver(sql, following, { extent, work })) ?? { copied: 0, isRestarted: false };
+}
+
+function nullWork(origin: Origin, offset: number): NewWork {
+  const key = Buffer.from(JSON.stringify([origin.district]));
+  return { ...origin, key, value: null, offset, headers: "{}", appended_at: new Date(), state: "waiting" };
 }
 
 type Copied = {
@@ -205,7 +288,8 @@ async function copy(
         const part = kept.slice(i, i + recordsPerInsert);
         const inserted: readonly unknown[] = await trx("work")
           .insert(part)
-          .onConflict(["consumer", "topic", "generation", "outbox_seq"])
+          // A sender's repeat, or what is read again after the position was moved back.
+          .onConflict()
           .ignore()
           .returning("id");
         copied += inserted.length;
