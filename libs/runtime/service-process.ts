@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { databaseFailure, migrate, openDatabase } from "../adapters/postgres/database.ts";
-import { holdLease } from "../adapters/postgres/leases.ts";
+import { type HeldLease, holdLease } from "../adapters/postgres/leases.ts";
 import { AppError } from "../errors.ts";
 import { type Health, serveHealth } from "./health.ts";
 import { createLogger, type Logger } from "./logger.ts";
@@ -66,7 +66,8 @@ async function startOnce<Config extends ProcessSettings>(
     await migrate(database);
     const opened = await openPorts({ settings, database, logger: context.logger });
     ports = opened;
-    background.push(sayUp(opened, AbortSignal.any([end.signal, context.signal])));
+    const running = AbortSignal.any([end.signal, context.signal]);
+    background.push(sayUp(opened, { state, signal: running }));
     state.runs(() => opened.problems());
     await service.start(opened, config, context);
   } catch (error) {
@@ -80,16 +81,38 @@ async function startOnce<Config extends ProcessSettings>(
   }
 }
 
-/** Of all processes one at a time holds the lease that tells commands of services which run. */
-async function sayUp({ sql }: Ports, signal: AbortSignal): Promise<void> {
+/**
+ * Of all processes one at a time holds the lease that tells commands of services which run. Each asks for it again and
+ * again, and so notices that the database is away also where the service itself has nothing to ask.
+ */
+async function sayUp(
+  ports: Ports,
+  { state, signal }: { readonly state: State; readonly signal: AbortSignal },
+): Promise<void> {
   while (!signal.aborted) {
-    const held = await holdLease(sql, { name: upLease, holder: randomUUID(), ttlMs: upLeaseMs }).catch(() => null);
+    const held = await askToBeUp(ports, { state, signal });
     if (held === null) {
       await sleep(upPollMs, undefined, { signal, ref: false }).catch(() => {});
       continue;
     }
     await aborted(AbortSignal.any([signal, held.signal]));
     await held.release().catch(() => {});
+  }
+}
+
+/** @returns null when another process has the lease, or the database does not answer. */
+async function askToBeUp(
+  ports: Ports,
+  { state, signal }: { readonly state: State; readonly signal: AbortSignal },
+): Promise<HeldLease | null> {
+  try {
+    const held = await holdLease(ports.sql, { name: upLease, holder: randomUUID(), ttlMs: upLeaseMs });
+    // Once the service has ended, what is known of it is known better elsewhere.
+    if (!signal.aborted) state.runs(() => ports.problems());
+    return held;
+  } catch (error) {
+    if (!signal.aborted) state.fails(databaseFailure(error));
+    return null;
   }
 }
 

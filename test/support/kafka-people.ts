@@ -18,6 +18,8 @@ import { addDistrict } from "./system.ts";
 export type Storyteller = PeopleDistrict & { readonly stage: KafkaStage; readonly issuer: string };
 
 const patienceMs = 120_000;
+/** Longer than the database is away. */
+const awayMs = 400_000;
 const files = sourceId("files");
 
 /** A new, released district on the stage. */
@@ -57,7 +59,7 @@ export async function tell(run: Storyteller, pauseMs: () => number = () => 0): P
 }
 
 async function untilDone(work: () => Promise<void>): Promise<void> {
-  for (const deadline = performance.now() + patienceMs; ; await sleep(200)) {
+  for (const deadline = performance.now() + awayMs; ; await sleep(200)) {
     try {
       return await work();
     } catch (error) {
