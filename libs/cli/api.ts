@@ -3,7 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { type ServedApi, serveApi } from "../../services/ops/service.ts";
+import type { Address } from "../../services/ops/config.ts";
+import type { ServedApi } from "../../services/ops/service.ts";
 import { untilSettled } from "../../services/ops/settling.ts";
 import { AppError, type ErrorCode, errorRegister } from "../errors.ts";
 import { type ApiPlace, apiPlaceFile } from "../runtime/api-place.ts";
@@ -88,7 +89,9 @@ export async function withApi<T>(system: System, work: (api: ApiClient) => Promi
 }
 
 /** Serves the API in this process. @throws AppError `api.address`. */
-export async function serveHere(system: System, address: Parameters<typeof serveApi>[1]): Promise<ServedApi> {
+export async function serveHere(system: System, address: Address): Promise<ServedApi> {
+  // Loaded when it is needed: a command that serves nothing starts a fifth faster without.
+  const { serveApi } = await import("../../services/ops/service.ts");
   return serveApi({ ...system, serviceNames: [...services(system).map(({ name }) => name), "ops"] }, address);
 }
 

@@ -9,7 +9,6 @@ import type { Knex } from "knex";
 import { addCredential, type CredentialPlace, endCredentials } from "../adapters/postgres/sftp-credentials.ts";
 import type { Source } from "../adapters/postgres/sources.ts";
 import { hashPassword, newPassword as randomPassword } from "../adapters/sftp/password.ts";
-import { readPublicKey } from "../adapters/sftp/public-key.ts";
 import { AppError } from "../errors.ts";
 import { answer, withSystem } from "./command.ts";
 import { namedSource, type SourceOption, withSource } from "./source-option.ts";
@@ -63,6 +62,7 @@ export async function newKeys(files: readonly string[]): Promise<readonly NewCre
     });
     const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
     if (lines.length === 0) throw new AppError("usage", { message: `the file ${file} has no public key` });
+    const { readPublicKey } = await import("../adapters/sftp/public-key.ts");
     for (const line of lines) {
       const read = readPublicKey(line);
       if (read.outcome === "fault") throw new AppError("usage", { message: `the file ${file}: ${read.fault}` });

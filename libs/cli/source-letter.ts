@@ -2,8 +2,7 @@
 // It keeps true that a password is shown by the command that made it, and never again.
 
 import { sftpAddressFromEnv } from "../../services/ingest-sftp/config.ts";
-import { openHostKeys, type HostKeys } from "../adapters/sftp/host-keys.ts";
-import { usernameOf } from "../adapters/sftp/accounts.ts";
+import type { HostKeys } from "../adapters/sftp/host-keys.ts";
 import type { Source } from "../adapters/postgres/sources.ts";
 import type { DropSettings } from "../domain/source.ts";
 import { settingsFromEnv } from "./system.ts";
@@ -27,6 +26,9 @@ export async function accessOf({
 }: Pick<Source, "kind" | "district" | "id">): Promise<Access | null> {
   if (kind !== "sftp") return null;
   const { host, port } = splitAddress(sftpAddressFromEnv().published);
+  // Loaded when they are needed: ssh2 takes a while, and most commands do without.
+  const { usernameOf } = await import("../adapters/sftp/accounts.ts");
+  const { openHostKeys } = await import("../adapters/sftp/host-keys.ts");
   const { fingerprints } = await openHostKeys(settingsFromEnv().dataDir);
   return { host, port, username: usernameOf(district, id), hostKeys: fingerprints };
 }

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { Command } from "commander";
 
 import { type SftpAddress, sftpAddressFromEnv } from "../../services/ingest-sftp/config.ts";
-import { type ServedSftp, serveSftp } from "../../services/ingest-sftp/sftp.ts";
+import type { ServedSftp } from "../../services/ingest-sftp/sftp.ts";
 import { type Address, addressFromEnv } from "../../services/ops/config.ts";
 import type { ServedApi } from "../../services/ops/service.ts";
 import type { HeldLease } from "../adapters/postgres/leases.ts";
@@ -81,6 +81,7 @@ async function serve(
   system: System,
   at: { readonly api: Address; readonly sftp: SftpAddress; readonly dataDir: string },
 ): Promise<{ readonly api: ServedApi; readonly sftp: ServedSftp }> {
+  const { serveSftp } = await import("../../services/ingest-sftp/sftp.ts");
   const api = await serveHere(system, at.api);
   try {
     return { api, sftp: await serveSftp(system, { address: at.sftp, dataDir: at.dataDir }) };
