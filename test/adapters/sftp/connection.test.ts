@@ -68,8 +68,9 @@ t.test("connections of an address and of an account are limited, and so are chan
 t.test(
   "guessing passwords gets slow and is then refused, even for the right one, but keys are still taken",
   async (t) => {
-    const { server, accounts } = await freshServer(t, { limits: { failuresPerAddress: 5 } });
     const { privateKey, fingerprint } = keyPair();
+    const limits = { failuresPerAddress: 5 };
+    const { server, accounts } = await freshServer(t, { limits, account: { fingerprints: [fingerprint] } });
     const attempt = async (proof: { readonly password: string } | { readonly privateKey: string }): Promise<string> => {
       const client = new ssh2.Client();
       t.teardown(() => void client.destroy());
