@@ -36,6 +36,7 @@ export function inboxContract(name: string, make: MakeLog): void {
   t.test(`${name}: the order of work`, (suite) => workTests(suite, make));
   t.test(`${name}: positions`, (suite) => positionTests(suite, make));
   t.test(`${name}: what cannot be followed any more`, (suite) => stuckTests(suite, make));
+  t.test(`${name}: away for long`, (suite) => awayTests(suite, make));
   t.test(`${name}: redelivery after a crash`, (suite) => crashTests(suite, make));
 }
 
@@ -182,11 +183,13 @@ async function stuckTests(suite: Test, make: MakeLog): Promise<void> {
       t.match(await inbox.pump({ consumer, topics: ["deliveries", "plans"] }), { copied: 1 });
     },
   );
+}
 
+async function awayTests(suite: Test, make: MakeLog): Promise<void> {
   await suite.test(
     "who was away from a compacted topic for weeks starts over, and what is gone there goes",
     async (t) => {
-      const { log, database, ...under } = await make(t);
+      const { log, database } = await make(t);
       const told: string[] = [];
       const tell = ({ code, details }: AppError): void => void told.push(`${code} ${String(details["topic"])}`);
       const inbox = openInbox({ log, sql: database.sql, tell });
@@ -217,7 +220,6 @@ async function stuckTests(suite: Test, make: MakeLog): Promise<void> {
         t.match(await pump(["a", "b"]), { copied: 0, restarted: [] });
       }
       t.same(told, ["inbox.restarted accounts", "inbox.restarted accounts"]);
-
     },
   );
 }

@@ -237,18 +237,18 @@ async function startOver(following: Following, extent: TopicExtent): Promise<Pum
       if (name !== undefined && value !== null) held.delete(name);
     };
     const { copied, isWhole } = await copyRange(following, { from: start, extent, see });
-    // Before all that stands in the topic, so that each has an offset of its own.
-    const swept = [...held].map((district, index) => nullWork({ consumer, topic, generation, district }, -1 - index));
     await sql.transaction(async (trx) => {
       if (!isWhole || !(await arrive(trx, following, extent))) return;
-      await trx("work").where({ consumer, topic, generation, state: "done" }).where("offset", "<", 0).delete();
+      // Before all that has one, so that each has an offset of its own.
+      const first: number =
+        (await trx("work").where({ consumer, topic, generation }).min("offset as at").first())?.at ?? 0;
+      const swept = [...held].map((district, index) =>
+        nullWork({ consumer, topic, generation, district }, Math.min(0, first) - 1 - index),
+      );
       for (let i = 0; i < swept.length; i += recordsPerInsert)
-        await trx("work")
-          .insert(swept.slice(i, i + recordsPerInsert))
-          .onConflict()
-          .ignore();
+        await trx("work").insert(swept.slice(i, i + recordsPerInsert));
     });
-    return { copied: copied + swept.length, isRestarted: true };
+    return { copied: copied + held.size, isRestarted: true };
   };
   return (await startingOver(sql, following, { extent, work })) ?? { copied: 0, isRestarted: false };
 }
