@@ -3,14 +3,14 @@
 // and that a second one, or work that does not finish, ends the process all the same.
 //
 //   starting ──▶ running ──(all resolved, or a signal)──▶ draining ──▶ exit 0
-//                 │  ▲ └──(a bug, or an error that no retry helps)──▶ draining ──▶ exit 1
-//                 ▼  │ pause, doubling, with jitter
-//           retryable AppError              draining ──(second signal)──▶ exit 128 + its number
+//                 │  ▲ └──(a bug, or a fault that only another start mends)──▶ draining ──▶ exit 1
+//                 ▼  │ pause: doubling, with jitter; a long one where a person must act
+//           any other AppError              draining ──(second signal)──▶ exit 128 + its number
 //                                           draining ──(too long)──▶ exit 1
 
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AppError } from "../errors.ts";
+import { AppError, type ErrorCode } from "../errors.ts";
 import type { Logger } from "./logger.ts";
 
 /** What a service gets to run with. */
@@ -34,6 +34,8 @@ export type RunTimes = {
   /** The pause after the first failure; it doubles with each one that follows. */
   readonly firstPauseMs: number;
   readonly longestPauseMs: number;
+  /** The pause after an error that a person must mend: what they mend is found without another start. */
+  readonly mendingPauseMs: number;
   /** A service that ran this long before it failed starts again with the first pause. */
   readonly steadyAfterMs: number;
   /** How long draining may take; less than the 30 s after which orchestrators kill. */
@@ -43,6 +45,7 @@ export type RunTimes = {
 export const defaultTimes: RunTimes = {
   firstPauseMs: 250,
   longestPauseMs: 30_000,
+  mendingPauseMs: 60_000,
   steadyAfterMs: 60_000,
   drainMs: 25_000,
 };
@@ -79,6 +82,33 @@ export async function supervise(service: Service, context: RunContext, times: Ru
   }
 }
 
+/** What is wrong with the way this process was started: it is read once, so only another start mends it. */
+const faultsOfStart: ReadonlySet<ErrorCode> = new Set([
+  "api.address",
+  "config.invalid",
+  "log.other",
+  "registry.unpinned",
+  "sftp.address",
+]);
+
+/**
+ * As {@link supervise}, for a process that is to stay: one record that cannot be read, or an access rule that is missing,
+ * stops this service until somebody mends it, and no other.
+ */
+async function superviseForGood(service: Service, context: RunContext, times: RunTimes): Promise<void> {
+  const { signal, logger } = context;
+  while (!signal.aborted) {
+    try {
+      return await supervise(service, context, times);
+    } catch (err) {
+      if (!(err instanceof AppError) || faultsOfStart.has(err.code) || signal.aborted) throw err;
+      const about = { err, service: service.name, remedy: err.remedy, pauseMs: times.mendingPauseMs };
+      logger.error(about, "service cannot work until someone acts, it is tried again");
+      await sleep(times.mendingPauseMs, undefined, { signal }).catch(ignoreAbort);
+    }
+  }
+}
+
 /**
  * Runs services side by side in this process until all resolve, one fails for good, or a signal arrives; then drains
  * the rest, calls `close`, and exits. Never resolves: exit 0 after a drain, 1 after a failure or when draining takes too
@@ -111,7 +141,7 @@ export async function run(about: {
   logger.info({ process: about.name, services: about.services.map((service) => service.name) }, "running");
   await Promise.all(
     about.services.map((service) =>
-      supervise(service, { signal: stop.signal, logger }, times).catch((thrown: unknown) => {
+      superviseForGood(service, { signal: stop.signal, logger }, times).catch((thrown: unknown) => {
         fail(thrown, service.name);
       }),
     ),

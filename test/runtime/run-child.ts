@@ -35,6 +35,20 @@ const scenarios: Readonly<Record<string, readonly Service[]>> = {
   ],
   bug: [steady, { name: "bug", start: () => Promise.reject(new Error("assertion failed: a bug")) }],
   hopeless: [{ name: "hopeless", start: () => Promise.reject(new AppError("config.invalid")) }],
+  // Somebody mends it meanwhile, before the third attempt.
+  mended: [
+    steady,
+    {
+      name: "mended",
+      async start() {
+        attempts += 1;
+        if (attempts < 3) throw new AppError("inbox.gap", { details: { attempts } });
+        say("mended works");
+        await sleep(1);
+        process.kill(process.pid, "SIGTERM");
+      },
+    },
+  ],
   stuck: [
     {
       name: "stuck",
@@ -66,5 +80,5 @@ await run({
     await sleep(1);
     say("closed");
   },
-  times: { ...defaultTimes, firstPauseMs: 5, drainMs: 500 },
+  times: { ...defaultTimes, firstPauseMs: 5, mendingPauseMs: 20, drainMs: 500 },
 });

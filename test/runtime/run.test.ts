@@ -37,7 +37,16 @@ t.test("a bug in one service drains the others, closes, and ends with 1", async 
   t.match(stderr, /"level":"fatal".*assertion failed: a bug.*"service":"bug"/u);
 });
 
-t.test("an error that no retry helps ends with 1 and names its remedy", async (t) => {
+t.test("what a person must mend stops one service, says how, and is tried again while the others work", async (t) => {
+  const { code, stdout, stderr } = await finish([process.execPath, program, "mended"]);
+  t.equal(code, 0);
+  t.equal(stdout, "steady works\nmended works\nsteady drained\nclosed\n");
+  const told = stderr.split("\n").filter((line) => line.includes('"level":"error"'));
+  t.equal(told.length, 2);
+  t.match(told[0], /"code":"inbox.gap".*"service":"mended".*"remedy":".*rollcall topics skip/u);
+});
+
+t.test("a fault of how a process was started ends it with 1 and names its remedy", async (t) => {
   const { code, stderr } = await finish([process.execPath, program, "hopeless"]);
   t.equal(code, 1);
   t.match(stderr, /"code":"config.invalid".*"remedy":"Correct every setting/u);
