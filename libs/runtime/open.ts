@@ -32,6 +32,8 @@ export type Ports = IngestContext & {
   readonly inbox: Inbox;
   readonly records: RecordCodec;
   readonly changes: ChangeCodec;
+  /** What districts uploaded lies below it, by district and source. */
+  readonly dropsFolder: string;
   /** For how many days landing keeps files that nothing needs. */
   readonly landingDays: number;
   /** What the log cannot do just now, by the topic, which goes on by itself; and topics that others have changed. */
@@ -77,6 +79,7 @@ export async function openPorts(about: {
     changes,
     inbox: openInbox({ log, sql: database.sql, tell: tellRestart(logger) }),
     landing: new FolderLanding(join(settings.dataDir, "landing")),
+    dropsFolder: join(settings.dataDir, "drops"),
     landingDays: settings.landingDays ?? defaultLandingDays,
     clock,
     logger,

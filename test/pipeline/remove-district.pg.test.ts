@@ -1,12 +1,21 @@
 // A district is removed: what is left of it, what its neighbour notices, what becomes of what comes late, and that the
 // removal can be cut short anywhere.
 
-import { readFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import t from "tap";
 
-import { removeDistrict, type RemovalStep, removalSteps } from "../../libs/adapters/postgres/removal.ts";
+import { Drops } from "../../libs/adapters/drops/drops.ts";
+import { sourceLease } from "../../libs/adapters/drops/place.ts";
+import { holdLease } from "../../libs/adapters/postgres/leases.ts";
+import {
+  districtTables,
+  removeDistrict,
+  type RemovalStep,
+  removalSteps,
+} from "../../libs/adapters/postgres/removal.ts";
 import { stoneOf } from "../../libs/adapters/postgres/stones.ts";
 import { remove } from "../../libs/cli/district-remove.ts";
 import { parseSourceId } from "../../libs/domain/ids.ts";
@@ -34,7 +43,7 @@ import {
   until,
   wholeSystem,
 } from "../support/removal.ts";
-import { freshSystem } from "../support/system.ts";
+import { addDistrict, freshSystem } from "../support/system.ts";
 
 t.setTimeout(240_000);
 
@@ -76,6 +85,53 @@ void t.test(
     await sharedTopicsSayIt(t, system, { gone: gone.district, stays: stays.district });
   },
 );
+
+void t.test("I18 of what a district that was removed uploaded nothing is left", async (t) => {
+  const system = await freshSystem(t);
+  const { sql, dropsFolder } = system;
+  const source = parseSourceId("sftp");
+  if (source === null) throw new Error("sftp is a source id");
+  const drops = await Drops.open({ sql, root: dropsFolder });
+  t.teardown(() => drops.close());
+  const keys = [];
+  for (const id of ["oak", "elm"]) {
+    const key = { district: await addDistrict(system, id), source };
+    keys.push(key);
+    const row = { district: id, source: "sftp" };
+    await sql("sources").insert({ district: id, id: "sftp", kind: "sftp" });
+    await sql("sftp_credentials").insert({ ...row, kind: "password", secret: "scrypt", label: "of the test" });
+    const at = { complete_at: new Date(), taken_at: new Date() };
+    await sql("drop_sets").insert({ ...row, ...at, id: randomUUID(), state: "taken", files: "[]" });
+    await sql("drop_waits").insert({ ...row, state: "{}", since: new Date() });
+    const flags = { create: true, exclusive: false, truncate: true };
+    const upload = await drops.files(key, "::1").openWrite("/users.csv", flags);
+    upload.write(0, Buffer.from("canary"));
+    await upload.close();
+  }
+  const [gone, stays] = keys;
+  if (gone === undefined || stays === undefined) throw new Error("there are two districts");
+  const left = async ({ district }: typeof gone): Promise<readonly string[]> => {
+    const counts = districtTables.map(async (table) => {
+      const found: readonly unknown[] = await sql(table).where({ district });
+      return found.length === 0 ? [] : [table];
+    });
+    return (await Promise.all(counts)).flat().toSorted();
+  };
+  const ofSources = ["drop_files", "drop_sets", "drop_waits", "sftp_audit", "sftp_credentials", "sources"];
+  t.strictSame(await left(gone), ofSources, "all of it was there");
+  await sql("districts").where({ id: gone.district }).update({ state: "leaving" });
+
+  const reading = await holdLease(sql, { name: sourceLease(gone), holder: randomUUID(), ttlMs: 60_000 });
+  await t.rejects(removeDistrict(system, gone.district, { patienceMs: 100 }), { code: "district.busy" });
+  t.ok(existsSync(join(dropsFolder, gone.district)), "not while its folder is worked on");
+  await reading?.release();
+  await removeDistrict(system, gone.district);
+  t.strictSame(await left(gone), []);
+  t.strictSame(await left(stays), ofSources);
+  t.strictSame(readdirSync(dropsFolder), [stays.district], "and of the files those of the neighbour");
+  t.match(readFileSync(join(dropsFolder, stays.district, "sftp", "files", "users.csv"), "latin1"), canary);
+  t.strictSame(await sql("leases").where("name", "like", `drops.${gone.district}.%`), []);
+});
 
 void t.test("what comes for a district that has left is dropped without an error and without a trace", async (t) => {
   const system = wholeSystem(t, await freshSystem(t));

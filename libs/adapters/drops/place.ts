@@ -24,6 +24,11 @@ export function placeOf(root: string, { district, source }: SourceKey): Place {
   return { files: join(own, "files"), reports: join(own, "reports"), sets: join(own, "sets") };
 }
 
+/** Under it one process at a time works on what lies there. */
+export function sourceLease({ district, source }: SourceKey): string {
+  return `drops.${district}.${source}`;
+}
+
 /** Deletes all files of a district. Twice changes nothing. @throws AppError `landing.io`. */
 export async function deleteDrops(root: string, district: DistrictId): Promise<void> {
   await rm(join(root, district), { recursive: true, force: true }).catch((cause: unknown) => {

@@ -11,17 +11,22 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Knex } from "knex";
 
-import type { DistrictId } from "../../domain/ids.ts";
+import { type DistrictId, parseSourceId } from "../../domain/ids.ts";
 import { AppError } from "../../errors.ts";
 import type { Landing } from "../../ports.ts";
 import { controlKey, controlTopics, districtTopic, districtTopicKinds, isKeyedByDistrict } from "../../topics.ts";
+import { deleteDrops, sourceLease } from "../drops/place.ts";
 import { type LinkPorts, unlinkAccounts } from "./account-links.ts";
 import { deleteUnnamed } from "./landing-retention.ts";
 import { checkLease, type HeldLease, holdLease, weekLease } from "./leases.ts";
 import { rosterTables } from "./roster-rows.ts";
 import { isStone, type Stone, stoneOf } from "./stones.ts";
 
-export type RemovalPorts = LinkPorts & { readonly landing: Landing };
+export type RemovalPorts = LinkPorts & {
+  readonly landing: Landing;
+  /** What districts uploaded lies below it. */
+  readonly dropsFolder: string;
+};
 
 export const removalSteps = ["stone", "rows", "accounts", "topics", "landing", "end"] as const;
 export type RemovalStep = (typeof removalSteps)[number];
@@ -77,7 +82,7 @@ export async function removeDistrict(
   options: RemovalOptions = {},
 ): Promise<Stone> {
   const { patienceMs = 60_000, begins = () => undefined } = options;
-  const names = leaseNames(id);
+  const names = [...(await dropLeases(ports.sql, id)), ...leaseNames(id)];
   const held = await holdAll(ports.sql, names, patienceMs);
   try {
     for (const step of removalSteps) {
@@ -102,6 +107,12 @@ export async function removeDistrict(
 function leaseNames(id: DistrictId): readonly string[] {
   const topics = [districtTopic("entities", id), districtTopic("roster", id)];
   return [`ingest-sftp.${id}`, ...topics, `rosters.${id}`, `registration.${id}`];
+}
+
+/** Of whoever takes and reads what the district uploaded: it takes one of the others later. */
+async function dropLeases(sql: Knex, district: DistrictId): Promise<readonly string[]> {
+  const ids: readonly string[] = await sql("sources").where({ district }).orderBy("id").pluck("id");
+  return ids.flatMap((id) => parseSourceId(id) ?? []).map((source) => sourceLease({ district, source }));
 }
 
 function topicLeases(id: DistrictId): readonly string[] {
@@ -213,8 +224,9 @@ async function checkLeases(sql: Knex.Transaction, held: readonly HeldLease[]): P
   for (const { lease } of held) await checkLease(sql, lease);
 }
 
-/** What the district delivered, what an interrupted delivery left, and whatever else no delivery names. */
-async function emptyLanding({ sql, landing }: RemovalPorts, { id }: Removal): Promise<void> {
+/** What the district uploaded and delivered, what an interrupted delivery left, and whatever else no delivery names. */
+async function emptyLanding({ sql, landing, dropsFolder }: RemovalPorts, { id }: Removal): Promise<void> {
+  await deleteDrops(dropsFolder, id);
   await landing.deleteDocuments(id);
   await landing.deleteUnfinished(unfinishedAgeMs);
   await deleteUnnamed({ sql, landing });
