@@ -1,3 +1,5 @@
+// Patterns of cron at the edges of their moments and of days, and networks of either family.
+
 import t from "tap";
 
 import { isInNetworks, isNetwork } from "../../libs/adapters/networks.ts";
