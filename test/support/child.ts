@@ -27,9 +27,11 @@ export function start(
 ): Child {
   const [program, ...args] = command;
   // TAP is set for test files; a child that saw it would take itself for one. Several serve the API at the same time.
-  // The brokers that tests share are no log for a system of its own.
+  // The brokers that tests share are no log for a system of its own. By NODE_OPTIONS tap would follow what a child
+  // imports, for coverage that nobody asks for: a fifth of the time that a command takes to start.
   const own = {
     TAP: undefined,
+    NODE_OPTIONS: undefined,
     ROLLCALL_HTTP_PORT: "0",
     ROLLCALL_SFTP_PORT: "0",
     KAFKA_BROKERS: undefined,
