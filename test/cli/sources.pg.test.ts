@@ -1,6 +1,7 @@
 // The verbs about sources through the real launcher: an account is set up and told in one letter, secrets are shown once,
 // and what would let two sources or two districts meet is refused.
 
+import { randomUUID } from "node:crypto";
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -191,7 +192,7 @@ void t.test("what waits is told in words, and who came is listed", async (t) => 
   const { system, source, json } = await installed(t);
   await source("add", "oak", "sftp");
   t.match(await source("waiting", "oak"), { code: 0, stdout: "nothing waits in sftp of oak\n" });
-  t.equal(await json("waiting", "oak"), null);
+  t.strictSame(await json("waiting", "oak"), { waiting: null, sets: [] });
   const state: Waiting = {
     missing: ["enrollments.csv"],
     unfinished: [{ path: "/orgs.csv", state: "torn", bytes: 17 }],
@@ -203,7 +204,15 @@ void t.test("what waits is told in words, and who came is listed", async (t) => 
   await system.sql("drop_waits").insert(wait);
   const { stdout } = await source("waiting", "oak");
   t.match(stdout, /missing:\n {2}enrollments\.csv[\s\S]*\/orgs\.csv {2}17 bytes[\s\S]*Did you mean \/users\.csv\?/u);
-  t.match(await json("waiting", "oak"), { since: "1970-01-01T00:00:00.000Z", missing: ["enrollments.csv"] });
+  t.match(await json("waiting", "oak"), {
+    waiting: { since: "1970-01-01T00:00:00.000Z", missing: ["enrollments.csv"] },
+  });
+  const at = { complete_at: new Date("2026-11-24T20:00:00Z"), taken_at: new Date("2026-11-24T20:00:00Z") };
+  const set = { district: "oak", source: "sftp", id: randomUUID(), state: "taken", files: "[]", ...at };
+  await system.sql("drop_sets").insert(set);
+  t.match((await source("waiting", "oak")).stdout, /\ncomplete since 2026-11-24T20:00:00\.000Z, about to be read\n$/u);
+  await source("set", "oak", "window=0 2 * * *");
+  t.match((await source("waiting", "oak")).stdout, /\.000Z, read from 2026-11-25T07:00:00\.000Z on\n$/u);
 
   t.match(await source("audit", "oak"), { stdout: "nothing yet\n" });
   const sftp = parseSourceId("sftp");
