@@ -6,6 +6,7 @@
 // It keeps true: half a set is never complete; only what came since the last taken set counts, because that was moved
 // away or is known as taken; and what is missing, unfinished or wrongly named is told by name.
 
+import { unreachable } from "./assert.ts";
 import { takenFiles } from "./delivery.ts";
 import type { ManifestResult } from "./manifest.ts";
 import { dataFiles } from "./oneroster/entities.ts";
@@ -215,5 +216,7 @@ function oddText({ path, why, suggestion }: Odd): string {
       return `${path}  lies in another folder than agreed.${meant}`;
     case "format":
       return `${path}  was agreed to come otherwise: ${path.toLowerCase().endsWith(".zip") ? "as loose files" : "in a zip"}.`;
+    default:
+      return unreachable(why);
   }
 }

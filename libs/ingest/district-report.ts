@@ -176,7 +176,7 @@ function nextSteps({ outcome, held, findings }: Result): readonly string[] {
 }
 
 /** The time of the district's clock, with its zone. */
-function localTime(iso: string, timeZone: string): string {
+export function localTime(iso: string, timeZone: string): string {
   const format = new Intl.DateTimeFormat("en-CA", {
     timeZone,
     dateStyle: "short",

@@ -2,7 +2,7 @@
 // It keeps true that a failure is logged each time, and told to people by a notice once until it passes or changes.
 
 import { recordCodec } from "../../libs/adapters/registry/record-codec.ts";
-import type { AppError } from "../../libs/errors.ts";
+import { type AppError, isAppError } from "../../libs/errors.ts";
 import type { IngestContext } from "../../libs/ingest/deliver.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 
@@ -56,4 +56,15 @@ export class Failures {
       await Promise.resolve();
     });
   }
+}
+
+/**
+ * What failed of one thing, to be dealt with there; null when there is nothing to deal with: another process has it, or
+ * this one ends. @throws what is not about one thing: the database is gone, a bug.
+ */
+export function failureOf(error: unknown, signal: AbortSignal): AppError | null {
+  if (isAppError(error, "lease.lost", "log.writer-fenced", "work.not-waiting")) return null;
+  if (signal.aborted && error instanceof Error && error.name === "AbortError") return null;
+  if (!isAppError(error) || error.code === "database.unreachable") throw error;
+  return error;
 }

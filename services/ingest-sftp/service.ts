@@ -22,7 +22,7 @@ import {
   unreadDeliveries,
 } from "../../libs/ingest/deliver.ts";
 import { controlTopics } from "../../libs/topics.ts";
-import { Failures } from "./failures.ts";
+import { failureOf, Failures } from "./failures.ts";
 
 const consumer = "ingest-sftp";
 const leaseMs = 15_000;
@@ -83,17 +83,6 @@ async function leftOverFailed(
   if (!failed.retryable) await refuseUnread(context, id, `${failed.code}: ${failed.message}`);
   await context.failures.add(name, { district, delivery: id, error: failed });
   if (!failed.retryable) context.failures.forget(name);
-}
-
-/**
- * What failed of one thing, to be dealt with there; null when there is nothing to deal with: another process has it, or
- * this one ends. @throws what is not about one thing: the database is gone, a bug.
- */
-function failureOf(error: unknown, signal: AbortSignal): AppError | null {
-  if (isAppError(error, "lease.lost", "log.writer-fenced", "work.not-waiting")) return null;
-  if (signal.aborted && error instanceof Error && error.name === "AbortError") return null;
-  if (!isAppError(error) || error.code === "database.unreachable") throw error;
-  return error;
 }
 
 /** A request depends on no other, so one that is stopped or pauses keeps none waiting: the inbox's order is not asked. */

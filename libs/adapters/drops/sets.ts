@@ -16,6 +16,7 @@ import { type CompleteSet, judgeDrop } from "../../domain/drop.ts";
 import { AppError } from "../../errors.ts";
 import type { Source } from "../postgres/sources.ts";
 import { keyOf, type LyingFile, lyingFiles, rootOf } from "./contents.ts";
+import { FileRefusal } from "../sftp/district-files.ts";
 import { type Facts, factsKey } from "./facts.ts";
 import { placeOf, syncFolderOf } from "./place.ts";
 import { identityOf, lockSource, watchedIdentityOf, whereSource } from "./rows.ts";
@@ -48,8 +49,13 @@ export function setFolder(root: string, source: Source, id: string): string {
 /**
  * Takes the first whole set. Call it under the lease of the source's drops.
  * @returns whether there was one.
+ * @throws AppError `source.folder`, `source.unknown` when the source is gone or disabled.
  */
 export async function takeSet(sql: Knex, taking: Taking): Promise<boolean> {
+  return inFolder(() => take(sql, taking));
+}
+
+async function take(sql: Knex, taking: Taking): Promise<boolean> {
   const { root, source } = taking;
   const id = randomUUID();
   const isCopied = source.kind === "folder" && (source.settings.readOnly || !isOneDisk(root, source));
@@ -143,8 +149,8 @@ async function record(
   const files = set.files.map(({ path, bytes, stillSince }): SetFile => {
     return { name: basename(path), bytes, receivedAt: stillSince.toISOString() };
   });
-  const at = new Date(taking.now);
-  const times = { complete_at: at, taken_at: at };
+  // Sets are read in the order in which they were taken, which another clock might not tell.
+  const times = { complete_at: new Date(taking.now), taken_at: trx.raw("clock_timestamp()") };
   await trx("drop_sets").insert({ id, ...key, state: "taken", files: JSON.stringify(files), ...times });
   const rows = trx("drop_files")
     .where(key)
@@ -174,7 +180,7 @@ async function deleteOriginals(sql: Knex, { root, source }: Pick<Taking, "root" 
 export async function takenSets(sql: Knex, source: Source): Promise<readonly DropSet[]> {
   return sql("drop_sets")
     .where({ ...whereSource(keyOf(source)), state: "taken" })
-    .orderBy(["taken_at", "complete_at", "id"])
+    .orderBy("taken_at")
     .select("id", "state", "files", "complete_at", "delivery");
 }
 
@@ -194,15 +200,31 @@ export async function endSet(
   await sql("drop_sets")
     .where({ id, state: "taken" })
     .update({ state, reason, ended_at: new Date(now) });
-  await rm(setFolder(root, source, id), { recursive: true, force: true });
+  await inFolder(() => rm(setFolder(root, source, id), { recursive: true, force: true }));
 }
 
 /**
  * Brings rows and files together after a crash. Call it under the lease of the source's drops.
  * A set without a row goes back, unless a newer file of the name is there; a file that was renamed is known by what it
  * is; one that is another than its row says, or that has no row, was never closed.
+ * @throws AppError `source.folder`, `source.unknown` when the source is gone or disabled.
  */
 export async function mend(sql: Knex, root: string, source: Source): Promise<void> {
+  await inFolder(() => mendAll(sql, root, source));
+}
+
+/** Errors of the file system name a path; those of the database do not. */
+async function inFolder<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof FileRefusal) throw new AppError("source.unknown", { cause });
+    if (cause instanceof Error && "path" in cause && "syscall" in cause) throw new AppError("source.folder", { cause });
+    throw cause;
+  }
+}
+
+async function mendAll(sql: Knex, root: string, source: Source): Promise<void> {
   if (source.kind === "folder") await deleteOriginals(sql, { root, source });
   await sql.transaction(async (trx) => {
     await lockSource(trx, keyOf(source));

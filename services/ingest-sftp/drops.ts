@@ -1,0 +1,308 @@
+// Looks at what lies in the folders of all sources, takes what is whole, and reads it; beside it tells what is not whole,
+// what is late, and what became of earlier sets.
+// It keeps true that one process at a time works on a source; that a source which cannot be worked on keeps no other
+// waiting; and that a look is cheap: one query for all files, and a folder is listed only where another server fills it.
+
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { keyOf, type LyingFile, lyingFiles } from "../../libs/adapters/drops/contents.ts";
+import { type Facts, factsOf } from "../../libs/adapters/drops/facts.ts";
+import { placeOf, sourceLease } from "../../libs/adapters/drops/place.ts";
+import { tearLeftOpen } from "../../libs/adapters/drops/rows.ts";
+import { mend, takeSet } from "../../libs/adapters/drops/sets.ts";
+import { observe } from "../../libs/adapters/drops/watched.ts";
+import { storedPolicy } from "../../libs/adapters/postgres/districts.ts";
+import type { Inbox } from "../../libs/adapters/postgres/inbox.ts";
+import { holdLease } from "../../libs/adapters/postgres/leases.ts";
+import { allSources, type Source } from "../../libs/adapters/postgres/sources.ts";
+import { type Judgement, judgeDrop } from "../../libs/domain/drop.ts";
+import type { Policy } from "../../libs/domain/policy.ts";
+import type { IngestContext } from "../../libs/ingest/deliver.ts";
+import { type DropWork, isDue, nameOf, readSets } from "./drop-sets.ts";
+import { tellLate } from "./expected.ts";
+import { failureOf, Failures } from "./failures.ts";
+import { takeNews } from "./news.ts";
+import { tellDistrict } from "./reports.ts";
+import { allWaits, isSettled, noteWait, tellWait, type Wait } from "./waits.ts";
+
+const leaseMs = 15_000;
+const sourcesAtOnce = 4;
+const defaultPollIntervalMs = 2_000;
+/** How long what a crash left may wait for somebody to look. */
+const mendEveryMs = 60_000;
+/** What is late, and results that may have become others without news here, are looked for less often. */
+const rarelyMs = 5_000;
+const defaultFailedPauseMs = 30_000;
+
+export type DropsPlace = {
+  /** The folder of all drops. */
+  readonly root: string;
+  /** How long to wait between two looks. Default 2 s. */
+  readonly pollIntervalMs?: number;
+  /** How long a source that failed is left alone. Default 30 s. */
+  readonly failedPauseMs?: number;
+};
+
+/** Works until the signal is aborted. @throws AppError when the world fails: what called starts it again. */
+export async function runDrops(
+  context: IngestContext & { readonly inbox: Inbox },
+  place: DropsPlace,
+  signal: AbortSignal,
+): Promise<void> {
+  const watch = new Watch(context, place, signal);
+  try {
+    while (!signal.aborted) {
+      await watch.look();
+      await sleep(place.pollIntervalMs ?? defaultPollIntervalMs, undefined, { signal }).catch(() => {});
+    }
+  } finally {
+    await watch.end();
+  }
+}
+
+type District = { readonly name: string; readonly policy: Policy };
+
+/** What is known of a source in one look. */
+type Seen = {
+  readonly source: Source;
+  readonly district: District;
+  readonly files: readonly LyingFile[];
+  readonly wait: Wait | null;
+};
+
+class Watch {
+  readonly #work: DropWork & { readonly inbox: Inbox };
+  readonly #signal: AbortSignal;
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #facts = new Map<string, Facts>();
+  readonly #mendedAt = new Map<string, number>();
+  /** What the district was told that it waits for. */
+  readonly #toldWaits = new Map<string, string>();
+  readonly #broken: unknown[] = [];
+  readonly #rarely = new Rarely(rarelyMs);
+  /** The first source for which there was no room in the last look. */
+  #next: string | null = null;
+
+  constructor(context: IngestContext & { readonly inbox: Inbox }, place: DropsPlace, signal: AbortSignal) {
+    const failures = new Failures(context, place.failedPauseMs ?? defaultFailedPauseMs);
+    this.#work = { ...context, failures, root: place.root };
+    this.#signal = signal;
+  }
+
+  /** One look at everything; what is to be done with a source goes on beside it. */
+  async look(): Promise<void> {
+    const { sql } = this.#work;
+    await tearLeftOpen(sql);
+    const hasNews = await takeNews(this.#work);
+    const isRare = this.#rarely.isTime();
+    const owed = await this.#owed(hasNews || isRare || this.#next !== null);
+    const districts = await districtsOf(this.#work);
+    const files = Map.groupBy(await lyingFiles(sql), ({ district, source }) => `${district} ${source}`);
+    const waits = new Map((await allWaits(this.#work)).map((wait) => [`${wait.district} ${wait.source}`, wait]));
+    for (const source of this.#inTurn(await allSources(sql))) {
+      const district = districts.get(source.district);
+      if (this.#signal.aborted || this.#broken.length > 0) break;
+      if (source.kind === "files" || !source.isEnabled || district === undefined) continue;
+      const key = textOf(source);
+      const isPaused = [nameOf(source), lookOf(source)].some((name) => this.#work.failures.isPaused(name));
+      if (this.#running.has(key) || isPaused) continue;
+      const seen = { source, district, files: files.get(key) ?? [], wait: waits.get(key) ?? null };
+      await this.#guarded(source, lookOf(source), async () => {
+        if (isRare) await tellLate(this.#work, source);
+        await this.#lookAt(seen, owed.get(key) ?? []);
+        this.#work.failures.forget(lookOf(source));
+      });
+    }
+    if (this.#broken.length > 0) throw this.#broken[0];
+  }
+
+  /** Waits for what goes on. */
+  async end(): Promise<void> {
+    await Promise.all(this.#running.values());
+  }
+
+  /** Those for which there was no room come first. */
+  #inTurn(sources: readonly Source[]): readonly Source[] {
+    const first = Math.max(
+      0,
+      sources.findIndex((source) => textOf(source) === this.#next),
+    );
+    this.#next = null;
+    return [...sources.slice(first), ...sources.slice(0, first)];
+  }
+
+  async #lookAt(seen: Seen, owed: readonly Owed[]): Promise<void> {
+    const { source, wait } = seen;
+    const judged = await this.#judge(seen);
+    const isComplete = judged !== null && judged.complete.length > 0;
+    if (judged !== null && !isComplete) await noteWait(this.#work, { source, waiting: judged.waiting, before: wait });
+    const at = { timeZone: seen.district.policy.timeZone, now: this.#work.clock.now() };
+    const isOwed = owed.some((set) => set.state !== "taken" || set.received_told_at === null || isDue(source, set, at));
+    if (!isOwed && !isComplete && !this.#isToMend(seen) && !this.#isToTell(seen)) return;
+    if (this.#running.size < sourcesAtOnce) this.#start(seen);
+    else this.#next ??= textOf(source);
+  }
+
+  /** null when it cannot be said just now. */
+  async #judge({ source, district, files }: Seen): Promise<Judgement | null> {
+    const { sql, root } = this.#work;
+    const differs = source.kind === "folder" && (await observe(sql, root, { source, files }));
+    const now = differs ? await lyingFiles(sql, keyOf(source)) : files;
+    const facts = await this.#factsOf(source, now);
+    if (facts === null) return null;
+    const { manifestOptional } = district.policy;
+    return judgeDrop({ files: now, settings: source.settings, manifestOptional, ...facts });
+  }
+
+  async #factsOf(source: Source, files: readonly LyingFile[]): Promise<Facts | null> {
+    const key = textOf(source);
+    const facts = await factsOf(this.#work.root, { source, files, last: this.#facts.get(key) ?? null });
+    if (facts !== null) this.#facts.set(key, facts);
+    return facts;
+  }
+
+  #isToMend({ source, files }: Seen): boolean {
+    const last = this.#mendedAt.get(textOf(source));
+    if (last !== undefined) return files.length > 0 && performance.now() - last > mendEveryMs;
+    const { sets } = placeOf(this.#work.root, keyOf(source));
+    const isLeft = existsSync(sets) && readdirSync(sets).length > 0;
+    const isTold = existsSync(join(this.#reportsOf(source), "waiting.txt"));
+    if (files.length === 0 && !isLeft && !isTold) this.#mendedAt.set(textOf(source), performance.now());
+    return files.length > 0 || isLeft || isTold;
+  }
+
+  #isToTell({ source, wait }: Seen): boolean {
+    const told = this.#toldWaits.get(textOf(source));
+    if (wait === null) return told !== undefined;
+    return isSettled(this.#work, source, wait) && told !== JSON.stringify(wait.state);
+  }
+
+  #start(seen: Seen): void {
+    const { source } = seen;
+    const key = textOf(source);
+    const running = this.#guarded(source, nameOf(source), () => this.#workOn(seen)).finally(() =>
+      this.#running.delete(key),
+    );
+    this.#running.set(key, running);
+  }
+
+  /** What fails of one source is told and tried again later; what fails of the world ends the look. */
+  async #guarded({ district }: Source, name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      try {
+        const failed = failureOf(error, this.#signal);
+        if (failed !== null) await this.#work.failures.add(name, { district, delivery: null, error: failed });
+      } catch (broken) {
+        this.#broken.push(broken);
+      }
+    }
+  }
+
+  /** Alone of all processes: mends, takes, reads and tells. */
+  async #workOn(seen: Seen): Promise<void> {
+    const { source, district } = seen;
+    const { sql, root, clock } = this.#work;
+    const held = await holdLease(sql, { name: sourceLease(keyOf(source)), holder: randomUUID(), ttlMs: leaseMs });
+    if (held === null) return;
+    const signal = AbortSignal.any([this.#signal, held.signal]);
+    try {
+      await mend(sql, root, source);
+      this.#mendedAt.set(textOf(source), performance.now());
+      const tell = (): Promise<void> => tellDistrict(this.#work, { source, folder: this.#reportsOf(source) });
+      const { manifestOptional, timeZone } = district.policy;
+      for (let took = true; took && !signal.aborted;) {
+        const facts = await this.#factsOf(source, await lyingFiles(sql, keyOf(source)));
+        took = facts !== null && (await takeSet(sql, { root, source, facts, manifestOptional, now: clock.now() }));
+      }
+      await tell();
+      await readSets(this.#work, { source, timeZone, signal, ended: tell });
+      await this.#tellWait(seen);
+      if (!this.#work.failures.isPaused(nameOf(source))) this.#work.failures.forget(nameOf(source));
+    } finally {
+      await held.release();
+    }
+  }
+
+  async #tellWait({ source, district, ...seen }: Seen): Promise<void> {
+    const { sql } = this.#work;
+    const key = keyOf(source);
+    // What was taken is not waited for any more.
+    const judged = await this.#judge({ source, district, ...seen, files: await lyingFiles(sql, key) });
+    const [before = null] = await allWaits(this.#work, key);
+    if (judged !== null) await noteWait(this.#work, { source, waiting: judged.waiting, before });
+    const [wait = null] = await allWaits(this.#work, key);
+    if (wait !== null && !isSettled(this.#work, source, wait)) return;
+    const about = { folder: this.#reportsOf(source), name: district.name, timeZone: district.policy.timeZone };
+    await tellWait({ ...about, source: source.id, wait });
+    if (wait === null) this.#toldWaits.delete(textOf(source));
+    else this.#toldWaits.set(textOf(source), JSON.stringify(wait.state));
+  }
+
+  /** Beside the files where that folder may be written. */
+  #reportsOf(source: Source): string {
+    const { folder, readOnly } = source.settings;
+    if (source.kind === "folder" && folder !== null && !readOnly) return join(folder, "reports");
+    return placeOf(this.#work.root, keyOf(source)).reports;
+  }
+
+  /** Sets that are to be read or told of, by source. @param withOpen also those of which diff may have said something. */
+  async #owed(withOpen: boolean): Promise<ReadonlyMap<string, readonly Owed[]>> {
+    const open = `or (state = 'delivered' and result_told is null) or result_told like '%"isOpen":true%'`;
+    const rows: readonly Owed[] = await this.#work
+      .sql("drop_sets")
+      .whereRaw(
+        `(state = 'taken' or received_told_at is null or (state in ('same', 'refused') and result_told is null)
+         ${withOpen ? open : ""})`,
+      )
+      .select("district", "source", "state", "complete_at", "received_told_at");
+    return Map.groupBy(rows, ({ district, source }) => `${district} ${source}`);
+  }
+}
+
+/** Says now and then that it is time, and the first time too. */
+class Rarely {
+  readonly #everyMs: number;
+  #last = -Infinity;
+
+  constructor(everyMs: number) {
+    this.#everyMs = everyMs;
+  }
+
+  isTime(): boolean {
+    if (performance.now() - this.#last < this.#everyMs) return false;
+    this.#last = performance.now();
+    return true;
+  }
+}
+
+/** Under which failures of looking are known. */
+function lookOf(source: Source): string {
+  return `look ${textOf(source)}`;
+}
+
+function textOf({ district, id }: Source): string {
+  return `${district} ${id}`;
+}
+
+type Owed = {
+  readonly district: string;
+  readonly source: string;
+  readonly state: string;
+  readonly complete_at: Date;
+  readonly received_told_at: Date | null;
+};
+
+async function districtsOf({ sql }: IngestContext): Promise<ReadonlyMap<string, District>> {
+  const rows: readonly { readonly id: string; readonly name: string; readonly policy: unknown }[] = await sql(
+    "districts",
+  )
+    .whereNot({ state: "leaving" })
+    .whereExists(sql("sources").whereRaw("sources.district = districts.id and kind <> 'files'"))
+    .select("id", "name", "policy");
+  return new Map(rows.map(({ id, name, policy }) => [id, { name, policy: storedPolicy(policy) }]));
+}

@@ -1,0 +1,136 @@
+// Sets that are not whole: kept as rows, told to the district in its folder, and to people after a time.
+// It keeps true that a wait never becomes a delivery by itself; that its beginning is remembered over changes; and that
+// people are told once, and again only when what is missing changed and stayed so as long.
+
+import type { SourceKey } from "../../libs/adapters/drops/place.ts";
+import { whereSource } from "../../libs/adapters/drops/rows.ts";
+import type { Source } from "../../libs/adapters/postgres/sources.ts";
+import { keyOf } from "../../libs/adapters/drops/contents.ts";
+import { recordCodec } from "../../libs/adapters/registry/record-codec.ts";
+import { type Waiting, waitingText } from "../../libs/domain/drop.ts";
+import { localTime } from "../../libs/ingest/district-report.ts";
+import type { IngestContext } from "../../libs/ingest/deliver.ts";
+import { controlKey, controlTopics } from "../../libs/topics.ts";
+import { removeReport, writeReport } from "./report-folder.ts";
+
+const code = "drop.waiting";
+const minuteMs = 60_000;
+const reportName = "waiting";
+
+/** A row of `drop_waits`. */
+export type Wait = {
+  readonly district: string;
+  readonly source: string;
+  readonly state: Waiting & {
+    /** Epoch milliseconds: since then it waits for the same. */
+    readonly changedAt: number;
+  };
+  readonly since: Date;
+  readonly told_at: Date | null;
+};
+
+/** Of one source, or of all. */
+export async function allWaits({ sql }: IngestContext, key?: SourceKey): Promise<readonly Wait[]> {
+  return sql("drop_waits")
+    .where(key === undefined ? {} : whereSource(key))
+    .select("district", "source", "state", "since", "told_at");
+}
+
+/**
+ * Remembers what a source waits for; null: for nothing.
+ * @param about.before as it was remembered last.
+ */
+export async function noteWait(
+  context: IngestContext,
+  about: { readonly source: Source; readonly waiting: Waiting | null; readonly before: Wait | null },
+): Promise<void> {
+  const { source, waiting, before } = about;
+  const { sql, clock } = context;
+  const key = whereSource(keyOf(source));
+  if (waiting === null) {
+    if (before !== null) await sql("drop_waits").where(key).delete();
+    return;
+  }
+  const now = clock.now();
+  if (before === null || canonical(before.state) !== canonical(waiting)) {
+    const state = JSON.stringify({ ...waiting, changedAt: now });
+    await sql("drop_waits")
+      .insert({ ...key, state, since: new Date(now) })
+      .onConflict(["district", "source"])
+      .merge({ state });
+  } else await tellPeople(context, source, before);
+}
+
+/** The database keeps no order of fields. */
+function canonical({ missing, unfinished, received, odd, manifest }: Waiting): string {
+  const started = unfinished.map(({ path, state, bytes }) => [path, state, bytes]);
+  return JSON.stringify([missing, started, received, odd.map(({ path, why }) => [path, why]), manifest]);
+}
+
+async function tellPeople(context: IngestContext, source: Source, wait: Wait): Promise<void> {
+  const now = context.clock.now();
+  const afterMs = source.settings.waitingNoticeMinutes * minuteMs;
+  const told = wait.told_at?.getTime() ?? null;
+  const from = told === null ? wait.since.getTime() : wait.state.changedAt;
+  if (now - from < afterMs || (told !== null && told >= wait.state.changedAt)) return;
+  const { district, id } = source;
+  await context.log.transaction(async (tx) => {
+    const rows = await tx
+      .sql("drop_waits")
+      .where(whereSource(keyOf(source)))
+      .whereRaw("told_at is not distinct from ?", [wait.told_at])
+      .update({ told_at: new Date(now) });
+    // Another process told it.
+    if (rows === 0) return;
+    const value = recordCodec(context.codec).encode("rollcall.control.Notice", {
+      district,
+      code,
+      severity: "warning",
+      message: `${district}.${id}: a set is not complete: ${summary(wait.state)}`,
+      remedy: `\`rollcall source waiting ${district}\` shows what lies there and what is missing; ask the district to upload the whole set again.`,
+      since: wait.since.getTime(),
+      at: now,
+    });
+    tx.append(controlTopics.notices.name, [{ key: controlKey(district, code), value }]);
+  });
+}
+
+/** Names of the standard and counts: other names may be anything. */
+function summary({ missing, unfinished, odd, manifest }: Waiting): string {
+  const meant = odd.flatMap(({ suggestion }) => suggestion ?? []);
+  return [
+    ...(missing.length === 0 ? [] : [`missing ${missing.join(", ")}`]),
+    ...(unfinished.length === 0 ? [] : [`${unfinished.length} not uploaded to the end`]),
+    ...(odd.length === 0 ? [] : [`${odd.length} that cannot be used as they are`]),
+    ...(meant.length === 0 ? [] : [`by a name that comes near ${meant.join(", ")}`]),
+    ...(manifest === null ? [] : ["manifest.csv cannot be read"]),
+  ].join("; ");
+}
+
+/** Whether the district should find in its folder what is waited for: not while files come one after another. */
+export function isSettled({ clock }: IngestContext, source: Source, { state }: Wait): boolean {
+  return clock.now() - state.changedAt >= source.settings.quietSeconds * 1000 && canonical(state) !== settling(state);
+}
+
+/** What has only to lie still is not told. */
+function settling({ received }: Waiting): string {
+  return canonical({ missing: [], unfinished: [], received, odd: [], manifest: null });
+}
+
+export type WaitTelling = {
+  readonly source: string;
+  readonly folder: string;
+  readonly name: string;
+  readonly timeZone: string;
+  /** null: nothing is waited for. */
+  readonly wait: Wait | null;
+};
+
+/** Puts the report on what is waited for into the district's folder, or takes it away. @throws AppError `report.io`. */
+export async function tellWait({ folder, name, timeZone, source, wait }: WaitTelling): Promise<void> {
+  if (wait === null) return removeReport(folder, reportName);
+  const since = wait.since.toISOString();
+  const text = waitingText(wait.state, { district: name, since: localTime(since, timeZone) });
+  const json = { format: 1, report: "waiting", district: name, source, since, ...wait.state };
+  await writeReport(folder, reportName, { text, json });
+}

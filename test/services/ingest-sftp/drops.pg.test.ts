@@ -1,0 +1,263 @@
+// What a district drops becomes one delivery once it is whole, and never before.
+
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import t from "tap";
+import { ZipFile } from "yazl";
+
+import { placeOf } from "../../../libs/adapters/drops/place.ts";
+import {
+  aWhile,
+  deliveryStates,
+  dropDistrict,
+  setOf,
+  setStates,
+  until,
+  upload,
+  uploadSet,
+  waitingState,
+  whileWatching,
+} from "../../support/drops.ts";
+import { topicRecords } from "../../support/pipeline.ts";
+import { anotherProcess } from "../../support/system.ts";
+
+const night1 = setOf("v12-bulk");
+const night2 = setOf("v12-bulk", "Another title");
+
+const count = async (rows: Promise<readonly unknown[]>): Promise<number> => (await rows).length;
+
+t.test("half an upload waits, resumed it is one delivery; one file again waits for the others (A036)", async (t) => {
+  const district = await dropDistrict(t);
+  const { files, system } = district;
+  const users = night1.get("users.csv") ?? "";
+  const half = Math.floor(users.length / 2);
+  await whileWatching(district, async () => {
+    for (const [name, text] of night1) if (name !== "users.csv") await upload(files, `/${name}`, text);
+    const lost = await files.openWrite("/users.csv", { create: true, exclusive: false, truncate: true });
+    lost.write(0, Buffer.from(users.slice(0, half)));
+    await lost.abandon();
+    await aWhile();
+    t.match(await waitingState(district), { missing: [], unfinished: [{ path: "/users.csv", state: "torn" }] });
+    t.same(await setStates(district), []);
+    const resumed = await files.openWrite("/users.csv", { create: false, exclusive: false, truncate: false });
+    resumed.write(half, Buffer.from(users.slice(half)));
+    await aWhile();
+    t.same(await setStates(district), [], "what is open is not taken");
+    await resumed.close();
+    await until("the set is delivered", async () => (await setStates(district))[0] === "delivered");
+    t.same(await deliveryStates(district), ["accepted"]);
+    t.same(await files.list("/").then((all) => all.map(({ name }) => name)), ["reports"], "the set was taken away");
+
+    await upload(files, "/users.csv", users);
+    await until("it waits", async () => (await waitingState(district)) !== null);
+    await aWhile();
+    const missing = [...night1.keys()].filter((name) => !["users.csv", "manifest.csv", "roles.csv"].includes(name));
+    t.match(await waitingState(district), { missing: [...missing, "roles.csv"].toSorted(), received: ["/users.csv"] });
+    t.same(await deliveryStates(district), ["accepted"], "one file is no set");
+    system.sleepDays(1);
+    const notices = async (): Promise<readonly unknown[]> =>
+      (await topicRecords(system, "notices")).map(({ value }) => value);
+    await until("people are told", async () => (await notices()).length > 0);
+    await aWhile();
+    t.equal((await notices()).length, 1, "once");
+    t.match(await notices(), [{ code: "drop.waiting", message: /oak\.sftp: .*missing .*orgs\.csv/u }]);
+    const reports = placeOf(district.root, district).reports;
+    t.match(readFileSync(join(reports, "waiting.txt"), "utf8"), /Still missing:/u);
+    await files.remove("/users.csv");
+    await until("nothing waits", async () => (await waitingState(district)) === null);
+    await until("the report went", () => Promise.resolve(!existsSync(join(reports, "waiting.txt"))));
+  });
+});
+
+t.test("the same set again is the same, another one is a change, and so is the first one after it", async (t) => {
+  const district = await dropDistrict(t);
+  await whileWatching(district, async () => {
+    const drop = async (set: typeof night1, total: number): Promise<void> => {
+      await uploadSet(district.files, set);
+      await until(`${total} sets have ended`, async () => {
+        const states = await setStates(district);
+        return states.length === total && !states.includes("taken");
+      });
+    };
+    await drop(night1, 1);
+    await drop(night1, 2);
+    t.same(await setStates(district), ["delivered", "same"]);
+    await drop(night2, 3);
+    await drop(night1, 4);
+    t.same(await setStates(district), ["delivered", "same", "delivered", "delivered"]);
+    t.same(await deliveryStates(district), ["accepted", "accepted", "accepted"]);
+    await district.system.sql("districts").update({ policy: JSON.stringify({ timeZone: "America/Chicago" }) });
+    await drop(night1, 5);
+    t.equal((await setStates(district)).at(-1), "delivered", "another policy reads it otherwise");
+  });
+});
+
+t.test("the manifest may come first, last or not at all; a near miss keeps the set waiting (A012, A035)", async (t) => {
+  const district = await dropDistrict(t, { settings: { path: "/in", format: "files" } });
+  const { files } = district;
+  await files.makeFolder("/in");
+  const drop = (names: readonly string[], set = night1): Promise<unknown> =>
+    names.reduce<Promise<unknown>>(
+      (before, name) => before.then(() => upload(files, `/in/${name}`, set.get(name) ?? "")),
+      Promise.resolve(),
+    );
+  const others = [...night1.keys()].filter((name) => name !== "manifest.csv");
+  await whileWatching(district, async () => {
+    await drop(["manifest.csv", ...others.slice(1)]);
+    await aWhile();
+    t.match(await waitingState(district), { missing: [others[0]] });
+    await drop(others.slice(0, 1));
+    await until(
+      "manifest first",
+      async () => (await setStates(district)).filter((each) => each === "delivered").length === 1,
+    );
+    await drop([...others, "manifest.csv"], night2);
+    await until(
+      "manifest last",
+      async () => (await setStates(district)).filter((each) => each === "delivered").length === 2,
+    );
+    await drop(others.filter((name) => name !== "users.csv"));
+    await upload(files, "/in/Users.csv", night1.get("users.csv") ?? "");
+    await upload(files, "/users.csv", night1.get("users.csv") ?? "");
+    await aWhile();
+    t.match(await waitingState(district), {
+      missing: ["users.csv"],
+      odd: [
+        { path: "/in/Users.csv", why: "name", suggestion: "/in/users.csv" },
+        { path: "/users.csv", why: "folder", suggestion: "/in/users.csv" },
+      ],
+    });
+    await files.rename({ from: "/in/Users.csv", to: "/in/users.csv", overwrite: false });
+    await until(
+      "no manifest",
+      async () => (await setStates(district)).filter((each) => each === "delivered").length === 3,
+    );
+    t.same(await deliveryStates(district), ["accepted", "accepted", "accepted"]);
+    t.match(await waitingState(district), { odd: [{ path: "/users.csv" }] });
+  });
+});
+
+async function zipOf(set: typeof night1): Promise<Buffer> {
+  const zip = new ZipFile();
+  for (const [name, text] of set) zip.addBuffer(Buffer.from(text), name);
+  zip.end();
+  const parts: Buffer[] = [];
+  for await (const part of zip.outputStream) parts.push(Buffer.from(part));
+  return Buffer.concat(parts);
+}
+
+t.test("a zip is a set of its own beside loose files, and a broken one keeps nothing waiting (C015)", async (t) => {
+  const district = await dropDistrict(t);
+  const { files, system } = district;
+  await upload(files, "/broken.zip", "no zip at all");
+  await sleep(20);
+  await upload(files, "/Roster.ZIP", await zipOf(night1));
+  await sleep(20);
+  await uploadSet(files, night2);
+  await aWhile();
+  await whileWatching(district, async () => {
+    await until("all have ended", async () => {
+      const states = await setStates(district);
+      return states.length === 3 && !states.includes("taken");
+    });
+  });
+  const sets: readonly { readonly state: string; readonly reason: string | null }[] = await system
+    .sql("drop_sets")
+    .orderBy("taken_at")
+    .select("state", "reason");
+  t.match(sets, [
+    { state: "refused", reason: /not a zip archive/u },
+    { state: "refused", reason: /a newer set, complete since .* has all of its files/u },
+    { state: "delivered", reason: null },
+  ]);
+  t.same(await deliveryStates(district), ["accepted"]);
+  t.same(readdirSync(placeOf(district.root, district).sets), [], "their files are gone");
+});
+
+t.test("sets wait for the window in order, and one that a newer does not replace is read", async (t) => {
+  // Noon of each day; the clock of the test stands at 6 in the morning, UTC.
+  const district = await dropDistrict(t, { settings: { window: "0 12 * * *" } });
+  const { files, system } = district;
+  const delta = setOf("v12-delta");
+  await whileWatching(district, async () => {
+    await uploadSet(files, night1);
+    await until("the first is taken", async () => (await setStates(district)).length === 1);
+    await uploadSet(files, delta);
+    await until("the second is taken", async () => (await setStates(district)).length === 2);
+    await aWhile();
+    t.same(await setStates(district), ["taken", "taken"]);
+    t.equal(await count(system.sql("drop_sets").whereNotNull("received_told_at")), 2, "their receipt is told at once");
+    system.sleepDays(1);
+    await until("both are read", async () => (await setStates(district)).every((state) => state === "delivered"));
+    const order: readonly unknown[] = await system.sql("drop_sets").orderBy("delivery").pluck("files");
+    t.match(order[1], [{ name: "enrollments.csv" }, { name: "manifest.csv" }, { name: "users.csv" }]);
+  });
+});
+
+t.test("a folder that another server fills slowly is taken once it is still, and the next set too", async (t) => {
+  const watched = t.testdir({ roster: {} });
+  const folder = join(watched, "roster");
+  const district = await dropDistrict(t, { kind: "folder", settings: { folder } });
+  const write = async (set: typeof night1, pauseMs: number): Promise<void> => {
+    for (const [name, text] of set) {
+      const half = Math.floor(text.length / 2);
+      writeFileSync(join(folder, name), text.slice(0, half));
+      await sleep(pauseMs);
+      writeFileSync(join(folder, name), text.slice(half), { flag: "a" });
+    }
+  };
+  await whileWatching(district, async () => {
+    await write(night1, 100);
+    await until("the set is delivered", async () => (await setStates(district))[0] === "delivered");
+    t.same(readdirSync(folder), ["reports"]);
+    await write(night2, 0);
+    await until(
+      "the next too",
+      async () => (await setStates(district)).filter((each) => each === "delivered").length === 2,
+    );
+    t.same(await deliveryStates(district), ["accepted", "accepted"]);
+    rmSync(folder, { recursive: true });
+    await until("its folder is missed", async () => {
+      const told = (await topicRecords(district.system, "notices")).map(({ value }) => value);
+      return JSON.stringify(told).includes("source.folder");
+    });
+  });
+});
+
+t.test("a folder that may only be read keeps its files, and the same ones are no new set", async (t) => {
+  const folder = t.testdir(Object.fromEntries(night1));
+  const district = await dropDistrict(t, { kind: "folder", settings: { folder, readOnly: true } });
+  await whileWatching(district, async () => {
+    await until("the set is delivered", async () => (await setStates(district))[0] === "delivered");
+    await aWhile();
+    t.same(readdirSync(folder).length, night1.size, "nothing was taken away or written");
+    t.equal((await setStates(district)).length, 1);
+    for (const [name, text] of night1) writeFileSync(join(folder, name), text);
+    await until("the same was written again", async () => (await setStates(district))[1] === "same");
+    writeFileSync(join(folder, "users.csv"), night1.get("users.csv") ?? "");
+    await until("one file waits", async () => (await waitingState(district)) !== null);
+    await aWhile();
+    t.equal((await setStates(district)).length, 2);
+    t.same(await deliveryStates(district), ["accepted"]);
+  });
+});
+
+t.test("two processes share the sources, and a set is delivered once", async (t) => {
+  const district = await dropDistrict(t);
+  const other = await anotherProcess(t, district.system);
+  await whileWatching(district, () =>
+    whileWatching({ system: other, root: district.root }, async () => {
+      for (let turn = 1; turn <= 3; turn++) {
+        await uploadSet(district.files, turn % 2 === 0 ? night2 : night1);
+        await until(
+          `set ${turn}`,
+          async () => (await setStates(district)).filter((each) => each === "delivered").length === turn,
+        );
+      }
+    }),
+  );
+  t.same(await setStates(district), ["delivered", "delivered", "delivered"]);
+  t.same(await deliveryStates(district), ["accepted", "accepted", "accepted"]);
+});
