@@ -112,6 +112,12 @@ export const deliveriesErrors = {
     retryable: false,
     remedy: "Check that the path is a folder or a whole zip file with CSV files at its root.",
   },
+  "source.disabled": {
+    message: "delivering from a source that is disabled",
+    status: 409,
+    retryable: true,
+    remedy: "Enable it with `rollcall source enable`, or deliver from the source that the district has instead.",
+  },
   "source.exists": {
     message: "making a source that is there already",
     status: 409,

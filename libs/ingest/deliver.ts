@@ -13,7 +13,7 @@ import type { Logger } from "pino";
 
 import { openSet, type SetEntry } from "../adapters/oneroster/set-reader.ts";
 import { districtOf, storedPolicy } from "../adapters/postgres/districts.ts";
-import { refuseSecondSource } from "../adapters/postgres/sources.ts";
+import { mustDeliver } from "../adapters/postgres/sources.ts";
 import { keepLanding } from "../adapters/postgres/landing-names.ts";
 import { checkLease, type HeldLease, holdLease } from "../adapters/postgres/leases.ts";
 import type { Codec } from "../adapters/registry/codec.ts";
@@ -116,7 +116,8 @@ export type Handed = { readonly district: DistrictId; readonly source: SourceId;
 
 /**
  * Lands the set at a path and records the delivery: from here on it cannot be lost.
- * @throws AppError `set.unreadable`, `district.unknown`, `source.second` when another source of the district is active.
+ * @throws AppError `set.unreadable`, `district.unknown`, `source.disabled`; `source.second` when another source of the
+ * district is enabled.
  */
 export async function receive(context: IngestContext, handed: Handed): Promise<DeliveryRow> {
   return landAndRecord(context, handed, async (trx, received) =>
@@ -151,7 +152,7 @@ async function landAndRecord<T>(
   const known = await districtOf(context.sql, district);
   if (known === null) throw new AppError("district.unknown", { message: `there is no district ${district}` });
   const { policy } = known;
-  await refuseSecondSource(context.sql, { district, id: source });
+  await mustDeliver(context.sql, { district, id: source });
   const set = await openSet(path);
   try {
     for (;;) {
@@ -177,7 +178,7 @@ async function recordLanded<T>(
     // Landing takes its time: another source may have come first meanwhile, and none may come between check and insert.
     const isKnown = (await trx("districts").where({ id: district }).forNoKeyUpdate().first("id")) !== undefined;
     if (!isKnown) throw new AppError("district.unknown", { message: `there is no district ${district} any more` });
-    await refuseSecondSource(trx, { district, id: source });
+    await mustDeliver(trx, { district, id: source });
     await keepLanding(trx);
     for (const { sha256 } of files) if (!(await landing.has(sha256))) return "gone";
     return record(trx, received);

@@ -78,6 +78,18 @@ t.test("of two sources that deliver a district's first sets at once, one is refu
   t.equal((await system.sql("sources").select("id")).length, 1);
 });
 
+t.test("a source that is disabled delivers nothing, and another one may then", async (t) => {
+  const district = await freshDistrict(t);
+  const { system, id } = district;
+  const path = fixture("v12-bulk");
+  await handOver(district, path);
+  await system.sql("sources").update({ disabled_at: new Date() });
+  await t.rejects(handOver(district, path), { code: "source.disabled" });
+  const other = await deliver(system, { district: id, source: sourceNamed("other"), path, signal });
+  t.match(other.verdict, { outcome: "accepted" });
+  t.equal((await system.sql("deliveries").select("id")).length, 2);
+});
+
 const withDemographics = (district: TestDistrict): string => {
   const folder = district.edited(fixture("v12-bulk"), {
     "manifest.csv": (text) => text.replace("file.demographics,absent", "file.demographics,bulk"),

@@ -96,6 +96,20 @@ export async function refuseSecondSource(
     throw new AppError("source.second", { message: `district ${district} is delivered by its source ${other.id}` });
 }
 
+/**
+ * Whoever delivers asks this first. A source that is not there yet may.
+ * @throws AppError `source.second`; `source.disabled`.
+ */
+export async function mustDeliver(
+  sql: Knex,
+  source: { readonly district: DistrictId; readonly id: SourceId },
+): Promise<void> {
+  await refuseSecondSource(sql, source);
+  const disabled: unknown = await sql("sources").where(source).whereNotNull("disabled_at").first("id");
+  if (disabled !== undefined)
+    throw new AppError("source.disabled", { message: `the source ${source.id} of ${source.district} is disabled` });
+}
+
 /** Of two that add a source, the second sees what the first did. */
 async function lockDistrict(sql: Knex.Transaction, district: DistrictId): Promise<void> {
   const row: unknown = await sql("districts").where({ id: district }).forNoKeyUpdate().first("id");
