@@ -17,6 +17,7 @@ import { AppError } from "../errors.ts";
 import type { IngestContext } from "../ingest/deliver.ts";
 import type { Clock, EventLog } from "../ports.ts";
 import { controlTopics } from "../topics.ts";
+import { type LogState, LogWatch } from "./log-state.ts";
 import type { Logger } from "./logger.ts";
 import { defaultLandingDays, type KafkaSettings, type Settings } from "./settings.ts";
 import { TopicWatch } from "./topic-watch.ts";
@@ -38,6 +39,8 @@ export type Ports = IngestContext & {
   readonly landingDays: number;
   /** What the log cannot do just now, by the topic, which goes on by itself; and topics that others have changed. */
   readonly problems: () => ReadonlyMap<string, AppError>;
+  /** Asks how the log is; within two seconds. */
+  readonly logState: () => Promise<LogState>;
   /** Asks whether the brokers keep the topics as they shall be; those that they do not are problems from then on. */
   readonly lookAtTopics: () => Promise<void>;
 };
@@ -67,10 +70,14 @@ export async function openPorts(about: {
     await log.close();
     throw error;
   }
+  const allProblems = (): ReadonlyMap<string, AppError> => new Map([...(watch?.changed ?? []), ...problems()]);
+  const away = kafka === null ? "database.unreachable" : "kafka.unreachable";
+  const logWatch = new LogWatch({ log, sql: database.sql, problems: allProblems, away });
   return {
     log,
     postgresLog: own,
-    problems: () => new Map([...(watch?.changed ?? []), ...problems()]),
+    problems: allProblems,
+    logState: () => logWatch.look(),
     lookAtTopics: async () => watch?.look(),
     database,
     sql: database.sql,
@@ -99,6 +106,8 @@ function openLog(about: { readonly kafka: KafkaSettings | null; readonly databas
   if (kafka !== null) {
     const { connection, prefix, replicas } = kafka;
     const log = kafkaLog({ ...connection, ...rest, prefix, replicas });
+    // Also who appends nothing sends what a process left that is gone.
+    log.startSending();
     return { log, own: null, problems: () => log.failures() };
   }
   const own = postgresLog(rest);

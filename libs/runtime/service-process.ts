@@ -68,7 +68,7 @@ async function startOnce<Config extends ProcessSettings>(
     ports = opened;
     const running = AbortSignal.any([end.signal, context.signal]);
     background.push(sayUp(opened, { state, signal: running }));
-    state.runs(() => opened.problems());
+    state.runs(() => opened.logState());
     await service.start(opened, config, context);
   } catch (error) {
     const failure = databaseFailure(error);
@@ -108,7 +108,7 @@ async function askToBeUp(
   try {
     const held = await holdLease(ports.sql, { name: upLease, holder: randomUUID(), ttlMs: upLeaseMs });
     // Once the service has ended, what is known of it is known better elsewhere.
-    if (!signal.aborted) state.runs(() => ports.problems());
+    if (!signal.aborted) state.runs(() => ports.logState());
     return held;
   } catch (error) {
     if (!signal.aborted) state.fails(databaseFailure(error));
@@ -127,15 +127,16 @@ class State {
   #state: Health["state"] = "starting";
   #since = Date.now();
   #reason: Health["reason"] = null;
-  #problems: Ports["problems"] = () => new Map();
+  #logState: Ports["logState"] | null = null;
+  #awaySince: number | null = null;
 
   constructor(service: string) {
     this.#service = service;
   }
 
-  runs(problems: Ports["problems"]): void {
+  runs(logState: Ports["logState"]): void {
     this.#become("running", null);
-    this.#problems = problems;
+    this.#logState = logState;
   }
 
   fails(error: unknown): void {
@@ -144,16 +145,22 @@ class State {
         ? { code: error.code, remedy: error.remedy }
         : { code: "bug", remedy: "This is a fault of Rollcall: look at the log." };
     this.#become(this.#state === "starting" ? "starting" : "failing", reason);
-    this.#problems = () => new Map();
+    this.#logState = null;
   }
 
-  health(): Health {
+  async health(): Promise<Health> {
+    const { away = null, unsentMs = null, topics = {} } = (await this.#logState?.()) ?? {};
+    // The service itself may have nothing to ask of the log just now.
+    if (away !== null) this.#awaySince ??= Date.now();
+    else this.#awaySince = null;
+    const isAway = away !== null && this.#state === "running";
     return {
       service: this.#service,
-      state: this.#state,
-      since: new Date(this.#since).toISOString(),
-      reason: this.#reason,
-      topics: Object.fromEntries([...this.#problems()].map(([topic, { code }]) => [topic, code])),
+      state: isAway ? "failing" : this.#state,
+      since: new Date((isAway ? this.#awaySince : null) ?? this.#since).toISOString(),
+      reason: isAway ? { code: away, remedy: new AppError(away).remedy } : this.#reason,
+      unsentMs,
+      topics,
     };
   }
 
