@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { runDiff } from "../../services/diff/service.ts";
 import { runRegistration } from "../../services/registration/service.ts";
-import { runIngest } from "../../services/ingest-sftp/service.ts";
+import { runIngestAndDrops } from "../../services/ingest-sftp/run.ts";
 import { runRosters } from "../../services/rosters/service.ts";
 import { databaseFailure } from "../adapters/postgres/database.ts";
 import { AppError } from "../errors.ts";
@@ -24,7 +24,10 @@ export function services(system: System): readonly Service[] {
   const all: readonly Service[] = [
     {
       name: "ingest-sftp",
-      start: ({ signal, logger }) => runIngest({ ...system, logger }, { pollIntervalMs, unreadAfterMs }, signal),
+      start: ({ signal, logger }) => {
+        const times = { pollIntervalMs, unreadAfterMs };
+        return runIngestAndDrops({ ...system, logger }, { times, drops: { root: system.dropsFolder } }, signal);
+      },
     },
     {
       name: "diff",

@@ -2,7 +2,7 @@
 
 import { runServiceProcess } from "../../libs/runtime/service-process.ts";
 import { configFromEnv } from "./config.ts";
-import { runIngest } from "./service.ts";
+import { runIngestAndDrops } from "./run.ts";
 import { serveSftp } from "./sftp.ts";
 
 await runServiceProcess({
@@ -12,7 +12,7 @@ await runServiceProcess({
     const context = { ...ports, logger };
     const served = await serveSftp(context, { address: config.sftp, dataDir: config.settings.dataDir });
     try {
-      await runIngest(context, config, signal);
+      await runIngestAndDrops(context, { times: config, drops: { root: ports.dropsFolder } }, signal);
     } finally {
       await served.close();
     }
