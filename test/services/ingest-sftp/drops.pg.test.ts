@@ -28,48 +28,54 @@ const night2 = setOf("v12-bulk", "Another title");
 
 const count = async (rows: Promise<readonly unknown[]>): Promise<number> => (await rows).length;
 
-t.test("half an upload waits, resumed it is one delivery; one file again waits for the others (A036)", async (t) => {
-  const district = await dropDistrict(t);
-  const { files, system } = district;
-  const users = night1.get("users.csv") ?? "";
-  const half = Math.floor(users.length / 2);
-  await whileWatching(district, async () => {
-    for (const [name, text] of night1) if (name !== "users.csv") await upload(files, `/${name}`, text);
-    const lost = await files.openWrite("/users.csv", { create: true, exclusive: false, truncate: true });
-    lost.write(0, Buffer.from(users.slice(0, half)));
-    await lost.abandon();
-    await aWhile();
-    t.match(await waitingState(district), { missing: [], unfinished: [{ path: "/users.csv", state: "torn" }] });
-    t.same(await setStates(district), []);
-    const resumed = await files.openWrite("/users.csv", { create: false, exclusive: false, truncate: false });
-    resumed.write(half, Buffer.from(users.slice(half)));
-    await aWhile();
-    t.same(await setStates(district), [], "what is open is not taken");
-    await resumed.close();
-    await until("the set is delivered", async () => (await setStates(district))[0] === "delivered");
-    t.same(await deliveryStates(district), ["accepted"]);
-    t.same(await files.list("/").then((all) => all.map(({ name }) => name)), ["reports"], "the set was taken away");
+t.test(
+  "I23 half an upload waits, resumed it is one delivery; one file again waits for the others (A036)",
+  async (t) => {
+    const district = await dropDistrict(t);
+    const { files, system } = district;
+    const users = night1.get("users.csv") ?? "";
+    const half = Math.floor(users.length / 2);
+    await whileWatching(district, async () => {
+      for (const [name, text] of night1) if (name !== "users.csv") await upload(files, `/${name}`, text);
+      const lost = await files.openWrite("/users.csv", { create: true, exclusive: false, truncate: true });
+      lost.write(0, Buffer.from(users.slice(0, half)));
+      await lost.abandon();
+      await aWhile();
+      t.match(await waitingState(district), { missing: [], unfinished: [{ path: "/users.csv", state: "torn" }] });
+      t.same(await setStates(district), []);
+      const resumed = await files.openWrite("/users.csv", { create: false, exclusive: false, truncate: false });
+      resumed.write(half, Buffer.from(users.slice(half)));
+      await aWhile();
+      t.same(await setStates(district), [], "what is open is not taken");
+      await resumed.close();
+      await until("the set is delivered", async () => (await setStates(district))[0] === "delivered");
+      t.same(await deliveryStates(district), ["accepted"]);
+      t.same(await files.list("/").then((all) => all.map(({ name }) => name)), ["reports"], "the set was taken away");
 
-    await upload(files, "/users.csv", users);
-    await until("it waits", async () => (await waitingState(district)) !== null);
-    await aWhile();
-    const missing = [...night1.keys()].filter((name) => !["users.csv", "manifest.csv", "roles.csv"].includes(name));
-    t.match(await waitingState(district), { missing: [...missing, "roles.csv"].toSorted(), received: ["/users.csv"] });
-    t.same(await deliveryStates(district), ["accepted"], "one file is no set");
-    system.sleepDays(1);
-    const notices = async (): Promise<readonly unknown[]> =>
-      (await topicRecords(system, "notices")).map(({ value }) => value);
-    await until("people are told", async () => (await notices()).length > 0);
-    await aWhile();
-    t.equal((await notices()).length, 1, "once");
-    t.match(await notices(), [{ code: "drop.waiting", message: /oak\.sftp: .*missing .*orgs\.csv/u }]);
-    const reports = placeOf(district.root, district).reports;
-    t.match(readFileSync(join(reports, "waiting.txt"), "utf8"), /Still missing:/u);
-    await files.remove("/users.csv");
-    await until("nothing waits", async () => (await waitingState(district)) === null);
-    await until("the report went", () => Promise.resolve(!existsSync(join(reports, "waiting.txt"))));
-  });
-});
+      await upload(files, "/users.csv", users);
+      await until("it waits", async () => (await waitingState(district)) !== null);
+      await aWhile();
+      const missing = [...night1.keys()].filter((name) => !["users.csv", "manifest.csv", "roles.csv"].includes(name));
+      t.match(await waitingState(district), {
+        missing: [...missing, "roles.csv"].toSorted(),
+        received: ["/users.csv"],
+      });
+      t.same(await deliveryStates(district), ["accepted"], "one file is no set");
+      system.sleepDays(1);
+      const notices = async (): Promise<readonly unknown[]> =>
+        (await topicRecords(system, "notices")).map(({ value }) => value);
+      await until("people are told", async () => (await notices()).length > 0);
+      await aWhile();
+      t.equal((await notices()).length, 1, "once");
+      t.match(await notices(), [{ code: "drop.waiting", message: /oak\.sftp: .*missing .*orgs\.csv/u }]);
+      const reports = placeOf(district.root, district).reports;
+      t.match(readFileSync(join(reports, "waiting.txt"), "utf8"), /Still missing:/u);
+      await files.remove("/users.csv");
+      await until("nothing waits", async () => (await waitingState(district)) === null);
+      await until("the report went", () => Promise.resolve(!existsSync(join(reports, "waiting.txt"))));
+    });
+  },
+);
 
 t.test("the same set again is the same, another one is a change, and so is the first one after it", async (t) => {
   const district = await dropDistrict(t);
