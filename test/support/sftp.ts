@@ -123,7 +123,7 @@ export function startSftp(about: ClientOptions, lines: readonly string[]): Child
   const { args, env } = openSsh(about);
   const batch = join(about.folder, `batch-${process.hrtime.bigint()}`);
   writeFileSync(batch, `${lines.join("\n")}\n`);
-  return start(["sftp", ...args, ...(about.args ?? []), "-b", batch, `${about.username ?? "oak"}@127.0.0.1`], { env });
+  return start(["sftp", ...(about.args ?? []), ...args, "-b", batch, `${about.username ?? "oak"}@127.0.0.1`], { env });
 }
 
 /** A new key pair of a client: the file of the private one, and the fingerprint of the public one. */

@@ -12,6 +12,7 @@ import { type SftpChannel, serveSftp } from "./channel.ts";
 import type { Account, SftpAccounts } from "./district-files.ts";
 import type { Login } from "./login.ts";
 import type { SftpLimits } from "./server.ts";
+import { readyKeys } from "./session-keys.ts";
 import { SftpSession } from "./session.ts";
 
 /** For how long a client may take to hang up after it was told to. */
@@ -74,6 +75,7 @@ export class Connection {
   begin(client: SshConnection): void {
     this.#client = client;
     client.on("error", (err: Error) => this.#logger.debug({ err }, "a connection failed"));
+    client.on("handshake", () => readyKeys(client));
     client.on("authentication", (context) => void this.#authenticate(context));
     client.on("session", (accept, reject) => {
       if (this.#sessions >= this.#about.limits.channelsPerConnection) reject();

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import type { AddressInfo, Server as NetServer } from "node:net";
 
 import ssh2 from "ssh2";
+import type { ParsedKey } from "ssh2";
 
 import { AppError } from "../../errors.ts";
 import type { Logger } from "../../runtime/logger.ts";
@@ -98,7 +99,7 @@ export async function startSftpServer(options: SftpServerOptions): Promise<SftpS
   const login = new Login(accounts, limits);
   const connections = new Map<string, Connection>();
   const ssh = new ssh2.Server({
-    hostKeys: [...hostKeys.keys],
+    hostKeys: hostKeys.keys.flatMap(offeredKeys),
     algorithms: mutable(algorithms),
     ident: "Rollcall",
     keepaliveInterval: keepaliveMs,
@@ -129,6 +130,20 @@ export async function startSftpServer(options: SftpServerOptions): Promise<SftpS
       await closed;
     },
   };
+}
+
+/**
+ * Of an RSA key ssh2 offers signatures with SHA-1 as well, whatever it is told of algorithms; not so of a key whose type
+ * is the name of one algorithm.
+ */
+function offeredKeys(text: string): readonly { readonly key: ParsedKey }[] {
+  const key = ssh2.utils.parseKey(text);
+  if (key instanceof Error) throw new Error("a host key cannot be read", { cause: key });
+  if (key.type !== "ssh-rsa") return [{ key }];
+  return ["rsa-sha2-512", "rsa-sha2-256"].map((type) => {
+    const named: ParsedKey = Object.create(key, { type: { value: type } });
+    return { key: named };
+  });
 }
 
 function nameOf(ip: string, port: number): string {

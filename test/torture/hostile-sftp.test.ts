@@ -8,8 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type ssh2 from "ssh2";
 import t from "tap";
 
-import { Random } from "../../support/seeded.ts";
-import { freshServer, signedIn, subsystem } from "../../support/sftp.ts";
+import { Random } from "../support/seeded.ts";
+import { freshServer, signedIn, subsystem } from "../support/sftp.ts";
 
 const one = Number(process.env["SEED"] ?? 0);
 const runs = process.env["TORTURE"] === "1" ? 1000 : 100;
