@@ -177,7 +177,11 @@ function decodeBatch(batch: ByteReader, { from, to }: { readonly from: number; r
   const first = batch.int64();
   batch.at = crcStart - 5;
   const magic = batch.int8();
-  if (magic !== 2) throw undecodable(`in record format ${magic}, which brokers stopped writing long ago`);
+  if (magic !== 2)
+    throw undecodable(`in record format ${magic}, which brokers stopped writing long ago`, {
+      from: first,
+      next: first,
+    });
   batch.at = crcStart;
   const attributes = batch.int16();
   const next = first + batch.int32() + 1;
@@ -187,7 +191,12 @@ function decodeBatch(batch: ByteReader, { from, to }: { readonly from: number; r
   const count = batch.int32();
   // Control batches end transactions of other producers: they hold nothing to read.
   if (next <= from || first >= to || (attributes & 0x20) !== 0) return { next, records: [] };
-  const body = new ByteReader(plainBytes(batch.slice(batch.bytes.length - headBytes), attributes & 7));
+  // Whether it was committed is not known here, and an aborted one must not be taken for work.
+  if ((attributes & 0x10) !== 0)
+    throw undecodable("of a transaction: let its producer write without them", { from: first, next });
+  const body = new ByteReader(
+    plainBytes(batch.slice(batch.bytes.length - headBytes), attributes & 7, { from: first, next }),
+  );
   const appendedAt = (attributes & 8) === 0 ? null : lastTime;
   const records: StoredRecord[] = [];
   for (let i = 0; i < count; i++) {
@@ -197,17 +206,20 @@ function decodeBatch(batch: ByteReader, { from, to }: { readonly from: number; r
   return { next, records };
 }
 
-function plainBytes(bytes: Buffer, compression: number): Buffer {
+function plainBytes(bytes: Buffer, compression: number, place: Offsets): Buffer {
   if (compression === 0) return bytes;
   if (compression === 1) return gunzipSync(bytes);
   if (compression === 4) return zstdDecompressSync(bytes);
   throw undecodable(
     `with compression ${compression}: let the topic have compression.type=zstd, and brokers convert it`,
+    place,
   );
 }
 
-function undecodable(why: string): AppError {
-  return new AppError("registry.undecodable", { message: `decoding a batch of records ${why}` });
+type Offsets = { readonly from: number; readonly next: number };
+
+function undecodable(why: string, details: Offsets): AppError {
+  return new AppError("registry.undecodable", { message: `decoding a batch of records ${why}`, details });
 }
 
 type BatchPlace = { readonly first: number; readonly firstTime: number; readonly appendedAt: number | null };

@@ -22,6 +22,14 @@ export type Skipped = { readonly from: number; readonly to: number };
 const dayMs = 24 * 60 * 60_000;
 const startOverLock = 7_265_018;
 
+/** An error of reading a topic, with who reads it: the reader knows the offsets alone. */
+export function namingPosition(thrown: unknown, name: PositionName): unknown {
+  if (!(thrown instanceof AppError) || thrown.retryable) return thrown;
+  const { consumer, topic } = name;
+  const { code, message, details } = thrown;
+  return new AppError(code, { message, cause: thrown, details: { ...details, consumer, topic } });
+}
+
 export async function positionOf(sql: Knex, { consumer, topic }: PositionName): Promise<Position | null> {
   const { rows } = await sql.raw<{ readonly rows: readonly Position[] }>(
     `select generation, next_offset, (extract(epoch from clock_timestamp() - at_end_at) * 1000)::bigint as away_ms

@@ -13,7 +13,7 @@ import { AppError } from "../../errors.ts";
 import { isKeyedByDistrict } from "../../topics.ts";
 import type { EventLog, StoredRecord, TopicExtent } from "../../ports.ts";
 import { databaseFailure } from "./database.ts";
-import { mayHaveMissedNulls, positionOf, readFrom, skipTo, startingOver } from "./inbox-positions.ts";
+import { mayHaveMissedNulls, namingPosition, positionOf, readFrom, skipTo, startingOver } from "./inbox-positions.ts";
 import type { PositionName, Skipped } from "./inbox-positions.ts";
 
 /** A control record as work. `value` and `key` are its bytes; `attempts` counts this one. */
@@ -125,7 +125,7 @@ export function openInbox(options: {
           copied += done.copied;
           if (done.isRestarted) restarted.push(topic);
         } catch (thrown) {
-          failures.push(thrown);
+          failures.push(namingPosition(thrown, { consumer, topic }));
         }
       }
       for (const topic of restarted) tell?.(new AppError("inbox.restarted", { details: { consumer, topic } }));

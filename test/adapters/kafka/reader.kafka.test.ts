@@ -139,6 +139,19 @@ if (brokers !== null) {
     t.same([Buffer.from(read?.value ?? []).toString(), read?.headers()], ["hello", { trace: "7" }]);
   });
 
+  t.test("records of another product's transaction, which may be aborted, are refused and not taken", async (t) => {
+    const { log, prefix } = await freshKafkaLogs(t, brokers);
+    await log.createTopic("sso.logins");
+    const client = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
+    const producer = client.producer({ transactionalId: prefix, idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    await transaction.send({ topic: `${prefix}sso.logins`, messages: [{ key: '["springfield"]', value: "no login" }] });
+    await transaction.abort();
+    await producer.disconnect();
+    await t.rejects(readAll(log, "sso.logins"), { code: "registry.undecodable", details: { from: 0, next: 1 } });
+  });
+
   t.test("a topic that others deleted and made again has another generation, whoever asks", async (t) => {
     const { log, prefix } = await freshKafkaLogs(t, brokers);
     const { generation } = await log.createTopic("deliveries");

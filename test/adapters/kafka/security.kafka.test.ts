@@ -1,13 +1,15 @@
 // The log over TLS with a password: every connection shows who it is, and a wrong password is told at once.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { kafkaLog } from "../../../libs/adapters/kafka/log.ts";
 import { openCodec } from "../../../libs/adapters/registry/codec.ts";
 import { repositoryRegistry } from "../../../libs/adapters/registry/repository.ts";
+import { EnvReader } from "../../../libs/runtime/env.ts";
+import { readSettings } from "../../../libs/runtime/settings.ts";
 import { freePorts } from "../../../libs/stack/free-ports.ts";
 import { startBroker } from "../../../libs/stack/broker.ts";
 import { codeOf, keysOf, leaseOf, numbered, readAll, topic } from "../../contract/log-under-test.ts";
@@ -54,10 +56,21 @@ t.test("the log works over TLS and SASL, and a wrong password is refused and not
 
   const database = await freshDatabase(t);
   const codec = await openCodec(repositoryRegistry());
-  const open = (password: string) => {
-    const sasl = { mechanism: "plain", username: "rollcall", password };
-    const brokers = [`127.0.0.1:${secure}`];
-    const log = kafkaLog({ database, codec, brokers, clientId: "rollcall-test", ssl: { ca: [ca] }, sasl });
+  writeFileSync(join(folder, "ca.pem"), ca);
+  const open = (password: string, trust: object = { KAFKA_TLS_CA_FILE: join(folder, "ca.pem") }) => {
+    const env = new EnvReader({
+      KAFKA_BROKERS: `127.0.0.1:${secure}`,
+      KAFKA_TLS: "true",
+      ...trust,
+      KAFKA_SASL_MECHANISM: "plain",
+      KAFKA_SASL_USERNAME: "rollcall",
+      KAFKA_SASL_PASSWORD: password,
+      SCHEMA_REGISTRY_URL: "http://127.0.0.1:1",
+    });
+    const { kafka } = readSettings(env);
+    env.finish();
+    if (kafka === null || kafka === undefined) throw new Error("Kafka is set");
+    const log = kafkaLog({ database, codec, ...kafka.connection, patienceMs: 2_000 });
     t.teardown(() => log.close());
     return log;
   };
@@ -73,4 +86,9 @@ t.test("the log works over TLS and SASL, and a wrong password is refused and not
   t.equal(await codeOf(open("wrong").extent(topic)), "kafka.refused");
   t.ok(performance.now() - start < 5_000);
   t.notMatch(log.description, /right/u);
+  t.equal(
+    await codeOf(open("right", {}).extent(topic)),
+    "kafka.unreachable",
+    "who signed the certificate must be known",
+  );
 });
