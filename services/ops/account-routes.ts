@@ -16,13 +16,13 @@ import {
 } from "./accounts.ts";
 import type { OpsContext } from "./context.ts";
 import type { Guard } from "./guard.ts";
-import { answer, claim, district, object, route, text, uuid, waitQuery } from "./schemas.ts";
+import { answer, claim, district, object, recordId, route, text, uuid, waitQuery } from "./schemas.ts";
 import { untilSettled, waitMsOf } from "./settling.ts";
 
 type Wait = { readonly wait?: string };
 type Params = { readonly account: string };
 
-const params = object({ account: text("Id of the account.") }, ["account"]);
+const params = object({ account: recordId("Id of the account.") }, ["account"]);
 const querystring = object({ wait: waitQuery });
 const words = { type: "string" };
 const accountAnswer = answer({

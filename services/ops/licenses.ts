@@ -11,7 +11,7 @@ import { controlKey, controlTopics } from "../../libs/topics.ts";
 import type { OpsContext } from "./context.ts";
 import { type Guard, requireAllDistricts } from "./guard.ts";
 import { type LicenseState, listLicenses, listSeats, newestLicense } from "./license-states.ts";
-import { answer, list, object, route, text, waitQuery } from "./schemas.ts";
+import { answer, list, object, recordId, route, text, waitQuery } from "./schemas.ts";
 import { untilSettled, waitMsOf } from "./settling.ts";
 
 type LicenseBody = {
@@ -24,7 +24,7 @@ type LicenseBody = {
 type Wait = { readonly wait?: string };
 type Params = { readonly license: string };
 
-const params = object({ license: text("Id of the license.") }, ["license"]);
+const params = object({ license: recordId("Id of the license.") }, ["license"]);
 const querystring = object({ wait: waitQuery });
 const day = (description: string) => ({ type: ["string", "null"], maxLength: 20, description });
 const seatCount = { type: ["integer", "null"], minimum: 0, maximum: 1e9, description: "null: as many as come." };

@@ -14,6 +14,13 @@ export function text(description: string, maxLength = 255): Schema {
   return { type: "string", minLength: 1, maxLength, pattern: whole, description };
 }
 
+const notWriter = String.raw`^(?!writer$)[^\u0000-\u001F\u007F\uD800-\uDFFF]*$`;
+
+/** The id of a record on a topic of its own kind: `["writer"]` is the key of the log's own records there. */
+export function recordId(description: string): Schema {
+  return { ...text(description), pattern: notWriter };
+}
+
 /** A text, null, or nothing: what is blank says nothing either. */
 export function claim(description: string): Schema {
   return { type: ["string", "null"], maxLength: 320, pattern: whole, description };
@@ -42,6 +49,8 @@ export function patternFault(pattern: unknown): string | null {
       return "must be the id of a district";
     case whole:
       return "may not hold control characters or halves of characters";
+    case notWriter:
+      return "may not be `writer`, nor hold control characters or halves of characters";
     case waitQuery["pattern"]:
       return "must be a whole number of milliseconds";
     default:

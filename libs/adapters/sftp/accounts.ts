@@ -5,6 +5,7 @@ import type { Knex } from "knex";
 
 import { type DistrictId, parseDistrictId, parseSourceId, type SourceId } from "../../domain/ids.ts";
 import { isAppError } from "../../errors.ts";
+import { districtOf } from "../postgres/districts.ts";
 import { type Source, sourceOf } from "../postgres/sources.ts";
 import { auditSftp } from "./audit.ts";
 import type { Account, AuditEvent, DistrictFiles, Proof, SftpAccounts } from "./district-files.ts";
@@ -36,6 +37,8 @@ export class PostgresAccounts implements SftpAccounts {
     if (district === null || source === null || rest.length > 0) return null;
     const found = await this.#source(district, source);
     if (found === null || found.kind !== "sftp" || !found.isEnabled) return null;
+    // What a district that is leaving would upload nobody would read.
+    if ((await districtOf(this.#sql, district))?.state === "leaving") return null;
     return { district, source, addresses: found.settings.addresses };
   }
 

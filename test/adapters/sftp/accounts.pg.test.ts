@@ -25,6 +25,8 @@ t.test("an account is an enabled source of the kind sftp, by its name alone", as
   t.match(await accounts.find("oak.second"), { source: "second", addresses: [] });
   for (const name of ["oak.watched", "oak.over", "elm", "oak.sftp.x", "oak.none", "", ".", "../oak", "OAK"])
     t.equal(await accounts.find(name), null, name);
+  await system.sql("districts").where({ id: district }).update({ state: "leaving" });
+  t.equal(await accounts.find("oak"), null, "its district is leaving");
   t.same([usernameOf(district, sourceNamed("sftp")), usernameOf(district, sourceNamed("x"))], ["oak", "oak.x"]);
 });
 

@@ -109,6 +109,8 @@ void t.test(
       ["POST /logins", { ...login, subject: "" }, /body\/subject must NOT have fewer than 1 characters/u],
       ["POST /logins", { ...login, username: "a\u0000b" }, /holds the character U\+0000/u],
       ["POST /logins", { ...login, username: "a\u0001b" }, /body\/username may not hold control characters/u],
+      ["PUT /licenses/writer", { product: "p", orgs: ["0690599"] }, /params\/license may not be `writer`/u],
+      ["PUT /accounts/writer", { product: "p" }, /params\/account may not be `writer`/u],
       ["POST /logins", { ...login, subject: "a\ud800" }, /body\/subject may not hold control/u],
       ["POST /logins", { ...login, at: "yesterday" }, /body\/at must be epoch/u],
       ["POST /logins", { ...login, at: Date.UTC(2031, 0) }, /body\/at lies in the future/u],
