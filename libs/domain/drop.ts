@@ -194,12 +194,12 @@ export function waitingText(
     ...list(
       "Not uploaded to the end; upload them again:",
       unfinished.map(
-        ({ path, state, bytes }) => `${path}  ${bytes} bytes so far${state === "open" ? ", running" : ""}`,
+        ({ path, state, bytes }) => `${shown(path)}  ${bytes} bytes so far${state === "open" ? ", running" : ""}`,
       ),
     ),
     ...list("There, but not usable as it is:", odd.map(oddText)),
     ...list("manifest.csv cannot be read:", manifest === null ? [] : [manifest]),
-    ...list("Received:", received),
+    ...list("Received:", received.map(shown)),
     "",
     "What to do next: upload what is named above. A set counts once all of its files came after the last set.",
     ...(missing.includes(manifestFile) ? ["Your files need a manifest.csv that lists them."] : []),
@@ -207,7 +207,13 @@ export function waitingText(
   ].join("\n");
 }
 
-function oddText({ path, why, suggestion }: Odd): string {
+/** A client chose the name: nothing in it may move a cursor or hide a part. */
+function shown(path: string): string {
+  return path.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\u{fffd}");
+}
+
+function oddText({ path: name, why, suggestion }: Odd): string {
+  const path = shown(name);
   const meant = suggestion === null ? "" : ` Did you mean ${suggestion}?`;
   switch (why) {
     case "name":

@@ -12,7 +12,7 @@ import { keyOf, type LyingFile, lyingFiles } from "../../libs/adapters/drops/con
 import { type Facts, factsOf } from "../../libs/adapters/drops/facts.ts";
 import { placeOf, sourceLease } from "../../libs/adapters/drops/place.ts";
 import { tearLeftOpen } from "../../libs/adapters/drops/rows.ts";
-import { mend, takeSet } from "../../libs/adapters/drops/sets.ts";
+import { makeRoom, mend, takeSet } from "../../libs/adapters/drops/sets.ts";
 import { observe } from "../../libs/adapters/drops/watched.ts";
 import { storedPolicy } from "../../libs/adapters/postgres/districts.ts";
 import type { Inbox } from "../../libs/adapters/postgres/inbox.ts";
@@ -65,13 +65,16 @@ export async function runDrops(
 
 type District = { readonly name: string; readonly policy: Policy };
 
-/** What is known of a source in one look. */
-type Seen = {
+/** What lies in the folder of a source, or is to be done with it. */
+type Lying = {
   readonly source: Source;
-  readonly district: District;
   readonly files: readonly LyingFile[];
   readonly wait: Wait | null;
+  readonly owed: readonly Owed[];
 };
+
+/** What is known of a source in one look. */
+type Seen = Lying & { readonly district: District };
 
 class Watch {
   readonly #work: DropWork & { readonly inbox: Inbox };
@@ -99,24 +102,41 @@ class Watch {
     const hasNews = await takeNews(this.#work);
     const isRare = this.#rarely.isTime();
     const owed = await this.#owed(hasNews || isRare || this.#next !== null);
-    const districts = await districtsOf(this.#work);
     const files = Map.groupBy(await lyingFiles(sql), ({ district, source }) => `${district} ${source}`);
     const waits = new Map((await allWaits(this.#work)).map((wait) => [`${wait.district} ${wait.source}`, wait]));
-    for (const source of this.#inTurn(await allSources(sql))) {
-      const district = districts.get(source.district);
-      if (this.#signal.aborted || this.#broken.length > 0) break;
-      if (source.kind === "files" || !source.isEnabled || district === undefined) continue;
+    const all = this.#inTurn(await allSources(sql)).map((source) => {
       const key = textOf(source);
-      const isPaused = [nameOf(source), lookOf(source)].some((name) => this.#work.failures.isPaused(name));
-      if (this.#running.has(key) || isPaused) continue;
-      const seen = { source, district, files: files.get(key) ?? [], wait: waits.get(key) ?? null };
-      await this.#guarded(source, lookOf(source), async () => {
-        if (isRare) await tellLate(this.#work, source);
-        await this.#lookAt(seen, owed.get(key) ?? []);
-        this.#work.failures.forget(lookOf(source));
-      });
+      return { source, files: files.get(key) ?? [], wait: waits.get(key) ?? null, owed: owed.get(key) ?? [] };
+    });
+    const looked = all.filter((lying) => !this.#isLeftAlone(lying.source) && (isRare || this.#isOfInterest(lying)));
+    const districts = await districtsOf(this.#work, looked);
+    for (const lying of looked) {
+      if (this.#signal.aborted || this.#broken.length > 0) break;
+      const district = districts.get(lying.source.district);
+      if (district !== undefined) await this.#lookOnce({ ...lying, district }, isRare);
     }
     if (this.#broken.length > 0) throw this.#broken[0];
+  }
+
+  async #lookOnce(seen: Seen, isRare: boolean): Promise<void> {
+    const { source } = seen;
+    await this.#guarded(source, lookOf(source), async () => {
+      if (isRare) await tellLate(this.#work, source);
+      if (isRare) await makeRoom(this.#work.root, source);
+      if (this.#isOfInterest(seen)) await this.#lookAt(seen);
+      this.#work.failures.forget(lookOf(source));
+    });
+  }
+
+  #isLeftAlone(source: Source): boolean {
+    const isPaused = [nameOf(source), lookOf(source)].some((name) => this.#work.failures.isPaused(name));
+    return source.kind === "files" || !source.isEnabled || isPaused || this.#running.has(textOf(source));
+  }
+
+  /** Most sources are empty most of the time. */
+  #isOfInterest({ source, files, wait, owed }: Lying): boolean {
+    const isKnown = this.#mendedAt.has(textOf(source)) && !this.#toldWaits.has(textOf(source));
+    return source.kind === "folder" || files.length > 0 || wait !== null || owed.length > 0 || !isKnown;
   }
 
   /** Waits for what goes on. */
@@ -134,8 +154,8 @@ class Watch {
     return [...sources.slice(first), ...sources.slice(0, first)];
   }
 
-  async #lookAt(seen: Seen, owed: readonly Owed[]): Promise<void> {
-    const { source, wait } = seen;
+  async #lookAt(seen: Seen): Promise<void> {
+    const { source, wait, owed } = seen;
     const judged = await this.#judge(seen);
     const isComplete = judged !== null && judged.complete.length > 0;
     if (judged !== null && !isComplete) await noteWait(this.#work, { source, waiting: judged.waiting, before: wait });
@@ -297,12 +317,14 @@ type Owed = {
   readonly received_told_at: Date | null;
 };
 
-async function districtsOf({ sql }: IngestContext): Promise<ReadonlyMap<string, District>> {
+/** Those of the sources that are not leaving. */
+async function districtsOf({ sql }: IngestContext, looked: readonly Lying[]): Promise<ReadonlyMap<string, District>> {
+  const ids = [...new Set(looked.map(({ source }) => source.district))];
   const rows: readonly { readonly id: string; readonly name: string; readonly policy: unknown }[] = await sql(
     "districts",
   )
+    .whereRaw("id = any(?)", [ids])
     .whereNot({ state: "leaving" })
-    .whereExists(sql("sources").whereRaw("sources.district = districts.id and kind <> 'files'"))
     .select("id", "name", "policy");
   return new Map(rows.map(({ id, name, policy }) => [id, { name, policy: storedPolicy(policy) }]));
 }

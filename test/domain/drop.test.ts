@@ -110,6 +110,8 @@ t.test("wrong names, folders and formats are told, with what was meant (A035, D0
   const filesOnly = { ...defaultDropSettings, format: "files" } as const;
   t.match(judged([file("/set.zip")], { settings: filesOnly }).waiting, { odd: [{ why: "format" }] });
   const text = waitingText(found.waiting ?? nothing, { district: "Oak", since: "now" });
+  const hidden = { ...nothing, unfinished: [{ path: "/a\u001b[2J.csv", state: "torn", bytes: 1 }] } as const;
+  t.notMatch(waitingText(hidden, { district: "Oak", since: "now" }), "\u001b", "no name reaches a terminal as it is");
   t.match(text, /Still missing:\n {2}users\.csv/u);
   t.match(text, /\/Users\.csv {2}is not a name of OneRoster\. Did you mean \/users\.csv\?/u);
 });

@@ -41,6 +41,13 @@ export type Taking = {
   readonly now: number;
 };
 
+/** The folder to which a district was told to upload is there before its first file. @throws AppError `source.folder`. */
+export async function makeRoom(root: string, source: Source): Promise<void> {
+  if (source.kind !== "sftp" || source.settings.path === "/") return;
+  const folder = join(rootOf(root, source), source.settings.path);
+  await inFolder(() => mkdir(folder, { recursive: true, mode: 0o700 }));
+}
+
 /** Where the files of a set are. */
 export function setFolder(root: string, source: Source, id: string): string {
   return join(placeOf(root, keyOf(source)).sets, id);

@@ -1,6 +1,7 @@
 // What a district drops becomes one delivery once it is whole, and never before.
 
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -103,7 +104,6 @@ t.test("the same set again is the same, another one is a change, and so is the f
 t.test("the manifest may come first, last or not at all; a near miss keeps the set waiting (A012, A035)", async (t) => {
   const district = await dropDistrict(t, { settings: { path: "/in", format: "files" } });
   const { files } = district;
-  await files.makeFolder("/in");
   const drop = (names: readonly string[], set = night1): Promise<unknown> =>
     names.reduce<Promise<unknown>>(
       (before, name) => before.then(() => upload(files, `/in/${name}`, set.get(name) ?? "")),
@@ -111,6 +111,12 @@ t.test("the manifest may come first, last or not at all; a near miss keeps the s
     );
   const others = [...night1.keys()].filter((name) => name !== "manifest.csv");
   await whileWatching(district, async () => {
+    await until("the folder is there", () =>
+      files.about("/in").then(
+        () => true,
+        () => false,
+      ),
+    );
     await drop(["manifest.csv", ...others.slice(1)]);
     await aWhile();
     t.match(await waitingState(district), { missing: [others[0]] });
@@ -230,6 +236,24 @@ t.test("a folder that another server fills slowly is taken once it is still, and
       return JSON.stringify(told).includes("source.folder");
     });
   });
+});
+
+const otherDisk = "/dev/shm";
+const isOtherDisk = existsSync(otherDisk) && statSync(otherDisk).dev !== statSync(tmpdir()).dev;
+
+t.test("a folder on another disk is emptied too", { skip: !isOtherDisk && "there is no other disk" }, async (t) => {
+  const folder = mkdtempSync(join(otherDisk, "rollcall-drops-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const district = await dropDistrict(t, { kind: "folder", settings: { folder } });
+  await whileWatching(district, async () => {
+    for (const [turn, set] of [night1, night2].entries()) {
+      for (const [name, text] of set) writeFileSync(join(folder, name), text);
+      await until("it is delivered", async () => (await setStates(district))[turn] === "delivered");
+      t.same(readdirSync(folder), ["reports"]);
+    }
+  });
+  t.same(await deliveryStates(district), ["accepted", "accepted"]);
+  t.equal(await count(district.system.sql("drop_files").select("path")), 0);
 });
 
 t.test("a folder that may only be read keeps its files, and the same ones are no new set", async (t) => {
