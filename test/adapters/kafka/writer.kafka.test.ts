@@ -12,6 +12,9 @@ import { codeOf, keysOf, lapse, leaseOf, numbered, readAll, record, topic } from
 import { kafkaBrokers, ownBroker } from "../../support/kafka.ts";
 import { freshKafkaLogs } from "./fresh-logs.ts";
 
+// Tests with a broker of their own mostly wait, for requests that time out and brokers that start: side by side.
+t.jobs = 3;
+const beside = { buffered: true };
 const brokers = await kafkaBrokers(t);
 
 async function foreignProducer(test: Test): Promise<kafkajs.Producer> {
@@ -138,7 +141,7 @@ if (brokers !== null) {
     );
   });
 
-  t.test("fault C: a broker that stops in mid-send and goes on gets every batch once", async (t) => {
+  t.test("fault C: a broker that stops in mid-send and goes on gets every batch once", beside, async (t) => {
     const own = await ownBroker(t);
     if (own === null) return;
     const { log, database } = await freshKafkaLogs(t, own.server.address);
@@ -154,36 +157,40 @@ if (brokers !== null) {
     t.same(keysOf(await readAll(log, topic)), ['["writer"]', "before", ...numbered(5_000).map(({ key }) => key)]);
   });
 
-  t.test("a broker that is killed in mid-send and comes back has every batch once, and fences as before", async (t) => {
-    const own = await ownBroker(t);
-    if (own === null) return;
-    const { log, other, database } = await freshKafkaLogs(t, own.server.address);
-    await log.createTopic(topic);
-    const writer = await log.openWriter(topic, await leaseOf(database));
-    const appending = (async () => {
-      let sent = 0;
-      for (let i = 0; i < 40; i++) ({ to: sent } = await writer.append(numbered(2_000, `${i}-`)));
-      return sent;
-    })();
-    await sleep(150);
-    await own.server.kill();
-    const again = await startBroker(own.settings);
-    t.teardown(() => again.kill());
-    t.equal(await appending, 80_001);
-    t.same(
-      keysOf(await readAll(log, topic)).slice(1),
-      Array.from({ length: 40 }, (_, i) => Array.from({ length: 2_000 }, (_, k) => `${i}-${k}`)).flat(),
-    );
-    await lapse(database);
-    const young = await other.openWriter(topic, await leaseOf(database));
-    await again.kill();
-    const third = await startBroker(own.settings);
-    t.teardown(() => third.kill());
-    t.equal(await codeOf(writer.append([record("late", null)])), "log.writer-fenced", "fenced also after a restart");
-    t.equal(await codeOf(young.append([record("young")])), "resolved");
-  });
+  t.test(
+    "a broker that is killed in mid-send and comes back has every batch once, and fences as before",
+    beside,
+    async (t) => {
+      const own = await ownBroker(t);
+      if (own === null) return;
+      const { log, other, database } = await freshKafkaLogs(t, own.server.address);
+      await log.createTopic(topic);
+      const writer = await log.openWriter(topic, await leaseOf(database));
+      const appending = (async () => {
+        let sent = 0;
+        for (let i = 0; i < 40; i++) ({ to: sent } = await writer.append(numbered(2_000, `${i}-`)));
+        return sent;
+      })();
+      await sleep(150);
+      await own.server.kill();
+      const again = await startBroker(own.settings);
+      t.teardown(() => again.kill());
+      t.equal(await appending, 80_001);
+      t.same(
+        keysOf(await readAll(log, topic)).slice(1),
+        Array.from({ length: 40 }, (_, i) => Array.from({ length: 2_000 }, (_, k) => `${i}-${k}`)).flat(),
+      );
+      await lapse(database);
+      const young = await other.openWriter(topic, await leaseOf(database));
+      await again.kill();
+      const third = await startBroker(own.settings);
+      t.teardown(() => third.kill());
+      t.equal(await codeOf(writer.append([record("late", null)])), "log.writer-fenced", "fenced also after a restart");
+      t.equal(await codeOf(young.append([record("young")])), "resolved");
+    },
+  );
 
-  t.test("requests that a sleeping writer left behind are refused after a newer one opened", async (t) => {
+  t.test("requests that a sleeping writer left behind are refused after a newer one opened", beside, async (t) => {
     const own = await ownBroker(t);
     if (own === null) return;
     const { log, another, database } = await freshKafkaLogs(t, own.server.address);
