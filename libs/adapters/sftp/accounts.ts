@@ -35,19 +35,20 @@ export class PostgresAccounts implements SftpAccounts {
     const district = parseDistrictId(districtText);
     const source = parseSourceId(sourceText);
     if (district === null || source === null || rest.length > 0) return null;
-    const found = await this.#source(district, source);
-    if (found === null || found.kind !== "sftp" || !found.isEnabled) return null;
-    // What a district that is leaving would upload nobody would read.
-    if ((await districtOf(this.#sql, district))?.state === "leaving") return null;
-    return { district, source, addresses: found.settings.addresses };
+    return this.#account(district, source);
   }
 
-  async accepts(account: Account | null, proof: Proof): Promise<boolean> {
+  async accepts(account: Account | null, proof: Proof): Promise<number | null> {
     const used = proof.kind === "password" ? await this.#byPassword(account, proof) : await this.#byKey(account, proof);
-    if (used === null) return false;
+    if (used === null) return null;
     if (proof.kind === "password" || proof.isProven)
       await this.#sql("sftp_credentials").where({ id: used.id }).update({ last_used_at: this.#sql.fn.now() });
-    return true;
+    return used.id;
+  }
+
+  async recall({ district, source }: Account, credential: number): Promise<Account | null> {
+    const kept: unknown = await this.#sql("sftp_credentials").where({ id: credential, district, source }).first("id");
+    return kept === undefined ? null : this.#account(district, source);
   }
 
   files(account: Account, address: string): DistrictFiles {
@@ -56,6 +57,14 @@ export class PostgresAccounts implements SftpAccounts {
 
   audit(event: AuditEvent): Promise<void> {
     return auditSftp(this.#sql, event);
+  }
+
+  async #account(district: DistrictId, source: SourceId): Promise<Account | null> {
+    const found = await this.#source(district, source);
+    if (found === null || found.kind !== "sftp" || !found.isEnabled) return null;
+    // What a district that is leaving would upload nobody would read.
+    if ((await districtOf(this.#sql, district))?.state === "leaving") return null;
+    return { district, source, addresses: found.settings.addresses };
   }
 
   async #source(district: DistrictId, source: SourceId): Promise<Source | null> {

@@ -1,7 +1,8 @@
 // One connection of a client, from its first byte to its last.
-// It keeps true that it ends when it does not sign in, is idle or fails, and that then nothing it had open stays open.
+// It keeps true that it ends when it does not sign in, is idle or fails, when its time is over, or when what it signed in
+// with holds no more, and that then nothing it had open stays open.
 //
-//   grace --signed in--> open --asks nothing for too long, goes, or the server closes--> ending --sessions ended--> gone
+//   grace --signed in--> open --asks nothing for too long, goes, may stay no more--> ending --sessions ended--> gone
 
 import type { Socket } from "node:net";
 
@@ -10,7 +11,7 @@ import type { AuthContext, Connection as SshConnection, ServerChannel, Session }
 import type { Logger } from "../../runtime/logger.ts";
 import { type SftpChannel, serveSftp } from "./channel.ts";
 import type { Account, SftpAccounts } from "./district-files.ts";
-import type { Login } from "./login.ts";
+import type { Login, SignedIn } from "./login.ts";
 import type { SftpLimits } from "./server.ts";
 import { readyKeys } from "./session-keys.ts";
 import { SftpSession } from "./session.ts";
@@ -41,6 +42,8 @@ export class Connection {
   readonly #channels = new Set<SftpChannel>();
   readonly #ended = Promise.withResolvers<void>();
   #timer: NodeJS.Timeout;
+  #recalls: NodeJS.Timeout | undefined;
+  #overTimer: NodeJS.Timeout | undefined;
   #client: SshConnection | null = null;
   #account: Account | null = null;
   #tries = 0;
@@ -100,7 +103,7 @@ export class Connection {
   }
 
   async #gone(): Promise<void> {
-    clearTimeout(this.#timer);
+    for (const timer of [this.#timer, this.#recalls, this.#overTimer]) clearTimeout(timer);
     const channels = [...this.#channels];
     for (const channel of channels) channel.end();
     await Promise.all(channels.map((channel) => channel.ended));
@@ -131,7 +134,7 @@ export class Connection {
     if (outcome.outcome === "key") return context.accept();
     if (outcome.outcome === "refused") return context.reject(["publickey", "password"]);
     if (this.#about.socket.destroyed) return;
-    const { account, means } = outcome;
+    const { account, means, credential } = outcome;
     if (this.#about.countOf(account) >= limits.connectionsPerAccount) {
       await accounts.audit({ event: "refused", account, address, reason: "too many connections" });
       return this.#endFor("its account has too many connections");
@@ -142,6 +145,22 @@ export class Connection {
     clearTimeout(this.#timer);
     if (this.#about.socket.destroyed) return;
     this.#timer = setTimeout(() => this.#endFor("it was idle"), limits.idleMs);
+    this.#overTimer = setTimeout(() => this.#endFor("its time is over"), limits.sessionMs);
+    this.#recallLater({ account, credential, address });
+  }
+
+  #recallLater(who: SignedIn): void {
+    this.#recalls = setTimeout(() => void this.#recall(who), this.#about.limits.recallMs);
+  }
+
+  async #recall(who: SignedIn): Promise<void> {
+    try {
+      if (!(await this.#about.login.holds(who))) return this.#endFor("its account or credential has ended");
+    } catch (err) {
+      // What is not known now is asked again; who uploads is not cut off for it.
+      this.#logger.warn({ err }, "it is not known whether a session may go on");
+    }
+    if (!this.#about.socket.destroyed) this.#recallLater(who);
   }
 
   #begin(session: Session): void {

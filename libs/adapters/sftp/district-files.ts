@@ -13,7 +13,7 @@ export type Account = {
 /** What a client offers to prove that it is the account. A key was checked against its signature when `isProven`. */
 export type Proof =
   | { readonly kind: "password"; readonly password: string }
-  | { readonly kind: "key"; readonly algorithm: string; readonly data: Uint8Array; readonly isProven: boolean };
+  | { readonly kind: "key"; readonly data: Uint8Array; readonly isProven: boolean };
 
 export type AuditEvent = {
   readonly event: "login" | "refused" | "logout" | "upload" | "torn" | "rename" | "delete";
@@ -26,11 +26,19 @@ export type AuditEvent = {
   readonly reason?: string;
 };
 
+/** In bytes: the largest file that is taken. */
+export const largestFile = 16e9;
+
 export interface SftpAccounts {
   /** @returns null when there is no enabled account of this name. */
   find(username: string): Promise<Account | null>;
-  /** Whether the proof is the account's; takes as long for a name that is no account's (null). */
-  accepts(account: Account | null, proof: Proof): Promise<boolean>;
+  /**
+   * Takes as long for a name that is no account's (null) as for a wrong password.
+   * @returns the number of the account's credential that it proves; null: of none.
+   */
+  accepts(account: Account | null, proof: Proof): Promise<number | null>;
+  /** An account that signed in, as it is now. @returns null when it is not enabled, or the credential has ended. */
+  recall(account: Account, credential: number): Promise<Account | null>;
   /** The files of an account, for one session. */
   files(account: Account, address: string): DistrictFiles;
   /** Resolves when it is stored. */

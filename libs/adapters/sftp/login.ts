@@ -16,9 +16,16 @@ const mostNames = 10_000;
 
 /** `signed-in`: as this account, by this means; `key`: the client may go on and sign; `refused`: nothing of that. */
 export type LoginOutcome =
-  | { readonly outcome: "signed-in"; readonly account: Account; readonly means: string }
+  | {
+      readonly outcome: "signed-in";
+      readonly account: Account;
+      readonly means: string;
+      readonly credential: number;
+    }
   | { readonly outcome: "key" }
   | { readonly outcome: "refused" };
+
+export type SignedIn = { readonly account: Account; readonly credential: number; readonly address: string };
 
 const refused = { outcome: "refused" } as const;
 
@@ -48,6 +55,15 @@ export class Login {
     return refused;
   }
 
+  /**
+   * Whether who signed in may stay: the account and its credential are there still, and the address is allowed.
+   * @throws what the store of accounts throws.
+   */
+  async holds({ account, credential, address }: SignedIn): Promise<boolean> {
+    const now = await this.#accounts.recall(account, credential);
+    return now !== null && isWelcomeTo(now, address);
+  }
+
   async #byPassword(
     { username, password }: { readonly username: string; readonly password: string },
     address: string,
@@ -57,10 +73,10 @@ export class Login {
     if (delayMs === null || this.#byName.delayMs(username) === null) return refused;
     if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
     const { account, isWelcome } = await this.#find(username, address);
-    const accepted = await this.#accounts.accepts(isWelcome ? account : null, { kind: "password", password });
-    if (account !== null && isWelcome && accepted) {
+    const credential = await this.#accounts.accepts(isWelcome ? account : null, { kind: "password", password });
+    if (account !== null && credential !== null) {
       this.#byAddress.succeeded(address);
-      return { outcome: "signed-in", account, means: "password" };
+      return { outcome: "signed-in", account, means: "password", credential };
     }
     const failures = this.#byAddress.failed(address);
     if (isWelcome && account !== null) this.#byName.failed(username);
@@ -76,15 +92,16 @@ export class Login {
   ): Promise<LoginOutcome> {
     const { algo: algorithm, data } = context.key;
     const { account, isWelcome } = await this.#find(context.username, address);
-    const proof = (isProven: boolean): Proof => ({ kind: "key", algorithm, data, isProven });
+    const proof = (isProven: boolean): Proof => ({ kind: "key", data, isProven });
     const { signature, blob, hashAlgo: hash } = context;
     if (signature === undefined || blob === undefined) {
-      const isKnown = await this.#accounts.accepts(isWelcome ? account : null, proof(false));
-      return isKnown ? { outcome: "key" } : refused;
+      const known = await this.#accounts.accepts(isWelcome ? account : null, proof(false));
+      return known !== null ? { outcome: "key" } : refused;
     }
     const isProven = isSigned({ algorithm, data, hash, blob, signature });
-    if (account !== null && isWelcome && isProven && (await this.#accounts.accepts(account, proof(true))))
-      return { outcome: "signed-in", account, means: `key ${fingerprintOf(data)}` };
+    const credential = isWelcome && isProven ? await this.#accounts.accepts(account, proof(true)) : null;
+    if (account !== null && credential !== null)
+      return { outcome: "signed-in", account, means: `key ${fingerprintOf(data)}`, credential };
     const reason = isWelcome ? "wrong key" : "address not allowed";
     if (this.#byAddress.delayMs(address) === null) return refused;
     this.#byAddress.failed(address);
@@ -97,7 +114,10 @@ export class Login {
     address: string,
   ): Promise<{ readonly account: Account | null; readonly isWelcome: boolean }> {
     const account = await this.#accounts.find(username);
-    const isWelcome = account === null || account.addresses.length === 0 || isInNetworks(address, account.addresses);
-    return { account, isWelcome };
+    return { account, isWelcome: account === null || isWelcomeTo(account, address) };
   }
+}
+
+function isWelcomeTo({ addresses }: Account, address: string): boolean {
+  return addresses.length === 0 || isInNetworks(address, addresses);
 }

@@ -60,5 +60,6 @@ export function isSigned({ algorithm, data, hash, blob, signature }: Signed): bo
   const key = ssh2.utils.parseKey(data);
   if (key instanceof Error || key.type !== algorithm || weakness(key) !== null) return false;
   if (key.type === "ssh-rsa" && hash === undefined) return false;
-  return key.verify(blob, signature, hash);
+  // What cannot be checked at all is told as an Error.
+  return key.verify(blob, signature, hash) === true;
 }

@@ -10,7 +10,7 @@ import type { ParsedKey } from "ssh2";
 import { AppError } from "../../errors.ts";
 import type { Logger } from "../../runtime/logger.ts";
 import { Connection } from "./connection.ts";
-import type { Account, SftpAccounts } from "./district-files.ts";
+import { type Account, largestFile, type SftpAccounts } from "./district-files.ts";
 import type { HostKeys } from "./host-keys.ts";
 import { Login } from "./login.ts";
 import type { SessionLimits } from "./session.ts";
@@ -26,6 +26,10 @@ export type SftpLimits = SessionLimits & {
   readonly graceMs: number;
   /** For how long it may ask nothing. */
   readonly idleMs: number;
+  /** For how long it may be signed in. */
+  readonly sessionMs: number;
+  /** How often it is asked whether who signed in may stay. */
+  readonly recallMs: number;
   /** Passwords that one address, and that all together for one account, may get wrong within the window. */
   readonly failuresPerAddress: number;
   readonly failuresPerAccount: number;
@@ -40,11 +44,13 @@ export const defaultSftpLimits: SftpLimits = {
   tries: 12,
   graceMs: 60_000,
   idleMs: 15 * 60_000,
+  sessionMs: 12 * 60 * 60_000,
+  recallMs: 60_000,
   failuresPerAddress: 20,
   failuresPerAccount: 200,
   failureWindowMs: 15 * 60_000,
   handles: 128,
-  fileBytes: 16e9,
+  fileBytes: largestFile,
 };
 
 export type SftpServer = {

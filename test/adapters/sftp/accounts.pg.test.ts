@@ -37,7 +37,8 @@ t.test("several passwords and keys hold at once, and each says when it was used 
   const accounts = accountsOf(system);
   const account = await accounts.find("oak");
   if (account === null) return t.fail();
-  const accepts = (password: string): Promise<boolean> => accounts.accepts(account, { kind: "password", password });
+  const accepts = async (password: string): Promise<boolean> =>
+    (await accounts.accepts(account, { kind: "password", password })) !== null;
   t.notOk(await accepts("one"), "an account without a password has none");
   const place = { district, source: account.source };
   for (const password of ["one", "two"])
@@ -57,17 +58,42 @@ t.test("several passwords and keys hold at once, and each says when it was used 
   });
   const data = Buffer.from(key.key.text.split(" ")[1] ?? "", "base64");
   t.same([await accepts("one"), await accepts("two"), await accepts("three")], [true, true, false]);
-  const byKey = { kind: "key", algorithm: "ssh-ed25519", data } as const;
+  const byKey = { kind: "key", data } as const;
   t.ok(await accounts.accepts(account, { ...byKey, isProven: false }));
   t.same(await usedLabels(), ["one", "two"], "to ask about a key is not to use it");
   t.ok(await accounts.accepts(account, { ...byKey, isProven: true }));
   t.same(await usedLabels(), ["key", "one", "two"]);
-  t.notOk(await accounts.accepts(null, { kind: "password", password: "one" }));
-  t.notOk(await accounts.accepts(null, { ...byKey, isProven: true }));
+  t.equal(await accounts.accepts(null, { kind: "password", password: "one" }), null);
+  t.equal(await accounts.accepts(null, { ...byKey, isProven: true }), null);
 
   async function usedLabels(): Promise<readonly string[]> {
     return system.sql("sftp_credentials").whereNotNull("last_used_at").orderBy("label").pluck("label");
   }
+});
+
+t.test("who signed in is an account for as long as it is enabled and the credential has not ended", async (t) => {
+  const system = await freshSystem(t);
+  const district = await addDistrict(system, "oak");
+  await system.sql("sources").insert({ district, id: "sftp", kind: "sftp" });
+  const accounts = accountsOf(system);
+  const account = await accounts.find("oak");
+  if (account === null) return t.fail();
+  const secret = await hashPassword("one");
+  await addCredential(system.sql, account, { kind: "password", label: "one", fingerprint: null, secret });
+  const credential = await accounts.accepts(account, { kind: "password", password: "one" });
+  if (credential === null) return t.fail();
+  await system.sql("sources").update({ settings: JSON.stringify({ addresses: ["198.51.100.7"] }) });
+  t.match(await accounts.recall(account, credential), { addresses: ["198.51.100.7"] }, "as it is now");
+  await system.sql("sources").update({ disabled_at: new Date() });
+  t.equal(await accounts.recall(account, credential), null, "disabled");
+  await system.sql("sources").update({ disabled_at: null });
+  await system.sql("districts").where({ id: district }).update({ state: "leaving" });
+  t.equal(await accounts.recall(account, credential), null, "leaving");
+  await system.sql("districts").where({ id: district }).update({ state: "active" });
+  t.not(await accounts.recall(account, credential), null);
+  t.equal(await accounts.recall(account, credential + 1), null, "another credential");
+  await system.sql("sftp_credentials").delete();
+  t.equal(await accounts.recall(account, credential), null, "ended");
 });
 
 t.test("what happens is written down, also about a name that is no account's", async (t) => {

@@ -50,6 +50,34 @@ t.test("who asks nothing is hung up on when the time to be idle is over, and its
   t.pass();
 });
 
+t.test("a session ends when what it signed in with ends, or its address is allowed no more", async (t) => {
+  const { server, accounts } = await freshServer(t, { limits: { recallMs: 100 } });
+  const [oak] = accounts.known;
+  if (oak === undefined) return t.fail();
+  const first = await signedIn(t, server.port);
+  await put(await opened(first), "/users.csv", "x");
+  await sleep(250);
+  await put(await opened(first), "/users.csv", "x");
+  accounts.known[0] = { ...oak, addresses: ["198.51.100.0/24"] };
+  t.ok((await hangsUp(first)) < 5000);
+  accounts.known[0] = oak;
+  const second = await signedIn(t, server.port);
+  accounts.known.pop();
+  t.ok((await hangsUp(second)) < 5000);
+});
+
+t.test("a session that never rests ends when its time is over", async (t) => {
+  const { server } = await freshServer(t, { limits: { sessionMs: 500 } });
+  const client = await signedIn(t, server.port);
+  const sftp = await opened(client);
+  client.on("error", () => {});
+  const closed = hangsUp(client);
+  const busy = setInterval(() => void put(sftp, "/users.csv", "x").catch(() => undefined), 50);
+  t.teardown(() => clearInterval(busy));
+  const ms = await closed;
+  t.ok(ms > 200 && ms < 5000, `after ${ms}`);
+});
+
 t.test("connections of an address and of an account are limited, and so are channels", async (t) => {
   const limits = { connectionsPerAddress: 4, connectionsPerAccount: 2, channelsPerConnection: 2 };
   const { server, accounts } = await freshServer(t, { limits });
