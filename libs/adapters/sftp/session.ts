@@ -186,6 +186,11 @@ export class SftpSession {
     if (bytes > this.#limits.fileBytes) throw new Refusal(status.failure, "the file is larger than may be sent");
   }
 
+  /** Nobody gets a large file without sending it. */
+  #checkCut(bytes: number, now: FileAbout): void {
+    if (bytes > now.bytes) throw new Refusal(status.failure, "a file grows by what is written to it only");
+  }
+
   #read({ id, handle, offset, length }: Of<"read">): Buffer {
     const open = this.#opened(handle);
     if (open.kind === "folder") throw new Refusal(status.failure, "it is a folder");
@@ -201,9 +206,16 @@ export class SftpSession {
     if (open.kind === "download") open.download.close();
     if (open.kind === "upload") {
       await open.upload.close();
-      if (open.modifiedAt !== undefined) await this.#files.touch(open.path, open.modifiedAt);
+      if (open.modifiedAt !== undefined) await this.#touch(open.path, open.modifiedAt);
     }
     return statusPacket(id, status.ok);
+  }
+
+  /** The file is closed and counts, whatever becomes of its time, which decides nothing. */
+  async #touch(name: string, modifiedAt: number): Promise<void> {
+    await this.#files
+      .touch(name, modifiedAt)
+      .catch((err: unknown) => this.#logger.info({ err }, "the time of an uploaded file could not be set"));
   }
 
   #list({ id, handle }: { readonly id: number; readonly handle: string }): Buffer {
@@ -232,7 +244,8 @@ export class SftpSession {
   async #change(name: string, { id, attributes }: { readonly id: number; readonly attributes: Attributes }) {
     const { bytes, modifiedAt } = attributes;
     if (bytes !== undefined) {
-      this.#checkSize(bytes);
+      // Before it is opened: a file that was closed stays so.
+      this.#checkCut(bytes, await this.#files.about(name));
       const upload = await this.#files.openWrite(name, { create: false, exclusive: false, truncate: false });
       try {
         upload.truncate(bytes);
@@ -250,7 +263,7 @@ export class SftpSession {
     const open = this.#opened(handle);
     if (open.kind !== "upload") throw new Refusal(status.permissionDenied, "it is not open for writing");
     if (bytes !== undefined) {
-      this.#checkSize(bytes);
+      this.#checkCut(bytes, open.upload.about());
       open.upload.truncate(bytes);
     }
     if (modifiedAt !== undefined) open.modifiedAt = modifiedAt;

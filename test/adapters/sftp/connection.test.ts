@@ -1,6 +1,6 @@
 // What the SFTP server allows a connection: so long, so many, so often; and what becomes of it in the end.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -130,6 +130,27 @@ t.test("fifty sessions at once put a file each", async (t) => {
   await Promise.all(clients.map(async (client, index) => put(await opened(client), `/${index}.csv`, text(index))));
   for (let i = 0; i < 50; i++) t.ok(readFileSync(join(files, `${i}.csv`), "utf8") === text(i));
   t.equal(accounts.events.filter(({ event }) => event === "upload").length, 50);
+});
+
+t.test("a file grows by what is written only, and is closed whatever becomes of its time", async (t) => {
+  const { server, files, accounts } = await freshServer(t);
+  const sftp = await opened(await signedIn(t, server.port));
+  const file = join(files, "users.csv");
+  await put(sftp, "/users.csv", "0123456789");
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  sftp.open("/users.csv", "r+", (error, handle) => (error === undefined ? resolve(handle) : reject(error)));
+  const handle = await promise;
+  const answered = (ask: (done: (error?: Error | null) => void) => void): Promise<string> =>
+    new Promise((done) => ask((error) => done(error?.message ?? "ok")));
+  const grows = /grows by what is written/u;
+  t.match(await answered((done) => sftp.fsetstat(handle, { size: 16e9 }, done)), grows);
+  t.match(await answered((done) => sftp.setstat("/users.csv", { size: 11 }, done)), grows);
+  t.equal(await answered((done) => sftp.fsetstat(handle, { size: 4, atime: 1, mtime: 1 }, done)), "ok");
+  t.equal(statSync(file).size, 4);
+  rmSync(file);
+  t.equal(await answered((done) => sftp.close(handle, done)), "ok");
+  t.notOk(existsSync(file));
+  t.equal(accounts.events.filter(({ event }) => event === "torn").length, 0);
 });
 
 t.test("when the server closes, clients are told, and what they were writing is torn", async (t) => {
