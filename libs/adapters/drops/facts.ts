@@ -1,14 +1,13 @@
 // What must be read of loose files to judge whether they are a whole set: their manifest, and whether users.csv names roles.
 // It keeps true that facts belong to the files as they were read: of others nothing is known.
 
-import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { join } from "node:path";
 
 import { type ManifestResult, type ManifestRow, parseManifest } from "../../domain/manifest.ts";
 import { CsvReading } from "../oneroster/csv.ts";
 import type { Source } from "../postgres/sources.ts";
 import { type LyingFile, pathIn, rootOf } from "./contents.ts";
+import { answered, openWithin } from "./foreign.ts";
 
 export type Facts = {
   /** Tells the files that were read from others. */
@@ -38,13 +37,15 @@ export async function factsOf(
   const of = factsKey(source, files);
   if (last?.of === of) return last;
   const [manifest, users] = factFiles(source, files);
-  const open = ({ path }: LyingFile): Readable => createReadStream(join(rootOf(root, source), path));
+  const open = async ({ path }: LyingFile): Promise<Readable> =>
+    (await openWithin(root, source, path)).createReadStream();
+  const read = async (): Promise<Facts> => ({
+    of,
+    manifest: manifest === null ? null : await readManifest(await open(manifest), manifest.bytes),
+    hasRoleColumn: users === null ? null : await readHasRole(await open(users)),
+  });
   try {
-    return {
-      of,
-      manifest: manifest === null ? null : await readManifest(open(manifest), manifest.bytes),
-      hasRoleColumn: users === null ? null : await readHasRole(open(users)),
-    };
+    return await (source.kind === "folder" ? answered(rootOf(root, source), read) : read());
   } catch {
     return null;
   }

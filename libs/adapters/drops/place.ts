@@ -8,7 +8,7 @@
 // It keeps true that a path of a client never leads out of its folder, nor through a link.
 
 import { lstatSync, type Stats } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { mkdir, open, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import type { DistrictId, SourceId } from "../../domain/ids.ts";
@@ -110,12 +110,22 @@ export function refusalOf(error: unknown): FileRefusal {
   return new FileRefusal(code, words[code], { cause: error });
 }
 
-/** What was made or renamed in the folder of a file is durable when it resolves. */
-export async function syncFolderOf(file: string): Promise<void> {
-  const folder = await open(dirname(file), "r");
+/** What was made or renamed in the folder is durable when it resolves. */
+export async function syncFolder(place: string): Promise<void> {
+  const folder = await open(place, "r");
   try {
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+/** Makes a folder and those above it, each durable when it resolves. One that is there is made. */
+export async function makeFolder(place: string): Promise<void> {
+  const first = await mkdir(place, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = place; ; made = dirname(made)) {
+    await syncFolder(dirname(made));
+    if (made === first || made === dirname(made)) return;
   }
 }

@@ -5,11 +5,14 @@
 //   folder ──take──▶ sets/<id>/ with a row ──read──▶ ended, its folder deleted
 //     ▲                   │
 //     └── mend, when there is no row
+//
+// Where files are copied, not moved, the folder is sets/<id>.copy until its row is there.
 
-import { constants, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, unlinkSync } from "node:fs";
-import { copyFile, mkdir, open, rm } from "node:fs/promises";
+import { createWriteStream, existsSync } from "node:fs";
+import { lstat, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { basename, join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import type { Knex } from "knex";
 
 import { type CompleteSet, judgeDrop } from "../../domain/drop.ts";
@@ -18,8 +21,9 @@ import type { Source } from "../postgres/sources.ts";
 import { keyOf, type LyingFile, lyingFiles, rootOf } from "./contents.ts";
 import { FileRefusal } from "../sftp/district-files.ts";
 import { type Facts, factsKey } from "./facts.ts";
-import { placeOf, syncFolderOf } from "./place.ts";
-import { identityOf, lockSource, watchedIdentityOf, whereSource } from "./rows.ts";
+import { answered, folderWithin, identityWithin, openWithin, placeWithin } from "./foreign.ts";
+import { makeFolder, placeOf, syncFolder } from "./place.ts";
+import { lockSource, whereSource } from "./rows.ts";
 
 export type SetFile = { readonly name: string; readonly bytes: number; readonly receivedAt: string };
 
@@ -45,7 +49,7 @@ export type Taking = {
 export async function makeRoom(root: string, source: Source): Promise<void> {
   if (source.kind !== "sftp" || source.settings.path === "/") return;
   const folder = join(rootOf(root, source), source.settings.path);
-  await inFolder(() => mkdir(folder, { recursive: true, mode: 0o700 }));
+  await inFolder(() => makeFolder(folder));
 }
 
 /** Where the files of a set are. */
@@ -65,30 +69,32 @@ export async function takeSet(sql: Knex, taking: Taking): Promise<boolean> {
 async function take(sql: Knex, taking: Taking): Promise<boolean> {
   const { root, source } = taking;
   const id = randomUUID();
-  const isCopied = source.kind === "folder" && (source.settings.readOnly || !isOneDisk(root, source));
+  const { sets } = placeOf(root, keyOf(source));
+  await makeFolder(sets);
+  const isCopied = source.kind === "folder" && (source.settings.readOnly || !(await isOneDisk(root, source)));
   const copied = isCopied ? await copySet(sql, taking, id) : null;
   if (isCopied && copied === null) return false;
   const taken = await sql.transaction(async (trx) => {
     await lockSource(trx, keyOf(source));
     const set = await firstSet(trx, taking);
     if (set === null || (copied !== null && copied !== signature(set))) return false;
-    const folder = setFolder(root, source, id);
-    if (copied === null) moveFiles(rootOf(root, source), folder, set);
-    else renameSync(`${folder}.copy`, folder);
-    await syncFolderOf(folder);
+    if (copied === null) await moveFiles(taking, id, set);
     await record(trx, { taking, id, set, isCopied });
     return true;
   });
-  if (isCopied) await rm(`${setFolder(root, source, id)}.copy`, { recursive: true, force: true });
+  const copy = `${setFolder(root, source, id)}.copy`;
+  if (isCopied && !taken) await rm(copy, { recursive: true, force: true });
+  else if (isCopied) await nameCopy(copy);
   if (taken && isCopied) await deleteOriginals(sql, taking);
   return taken;
 }
 
 /** The rename of a file between two disks is a copy, which takes its time. */
-function isOneDisk(root: string, source: Source): boolean {
+async function isOneDisk(root: string, source: Source): Promise<boolean> {
   const { sets } = placeOf(root, keyOf(source));
-  mkdirSync(sets, { recursive: true, mode: 0o700 });
-  return lstatSync(sets).dev === lstatSync(rootOf(root, source)).dev;
+  const folder = rootOf(root, source);
+  const there = await answered(folder, async () => lstat(await folderWithin(folder, source.settings.path)));
+  return (await lstat(sets)).dev === there.dev;
 }
 
 type JudgedSet = { readonly kind: CompleteSet["kind"]; readonly files: readonly LyingFile[] };
@@ -101,26 +107,26 @@ async function firstSet(sql: Knex, { root, source, facts, manifestOptional }: Ta
   if (set === undefined) return null;
   const paths = new Set(set.files.map(({ path }) => path));
   const own = files.filter(({ path }) => paths.has(path));
-  const folder = rootOf(root, source);
-  return own.every((file) => identityAt(source, join(folder, file.path)) === file.identity)
-    ? { kind: set.kind, files: own }
-    : null;
-}
-
-/** null when there is no file. */
-function identityAt(source: Source, place: string): string | null {
-  const found = lstatSync(place, { bigint: true, throwIfNoEntry: false });
-  if (found?.isFile() !== true) return null;
-  return source.kind === "folder" ? watchedIdentityOf(found) : identityOf(found);
+  for (const { path, identity } of own) if ((await identityWithin(root, source, path)) !== identity) return null;
+  return { kind: set.kind, files: own };
 }
 
 function signature({ files }: JudgedSet): string {
   return JSON.stringify(files.map(({ path, identity }) => [path, identity]));
 }
 
-function moveFiles(from: string, folder: string, { files }: JudgedSet): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const { path } of files) renameSync(join(from, path), join(folder, basename(path)));
+/** What was moved is durable where it is when it resolves, so that no row names a file that a crash puts elsewhere. */
+async function moveFiles({ root, source }: Taking, id: string, { files }: JudgedSet): Promise<void> {
+  const folder = setFolder(root, source, id);
+  await makeFolder(folder);
+  for (const { path } of files) await rename(await placeWithin(root, source, path), join(folder, basename(path)));
+  await syncFolder(folder);
+  await syncFolder(await folderWithin(rootOf(root, source), source.settings.path));
+}
+
+/** Only what has its row has its name. */
+async function nameCopy(copy: string): Promise<void> {
+  await rename(copy, copy.slice(0, -".copy".length));
 }
 
 /** Copies what seems to be a whole set. @returns what was copied. */
@@ -129,14 +135,18 @@ async function copySet(sql: Knex, taking: Taking, id: string): Promise<string | 
   const set = await firstSet(sql, taking);
   if (set === null) return null;
   const folder = `${setFolder(root, source, id)}.copy`;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   for (const { path } of set.files) {
     const to = join(folder, basename(path));
-    await copyFile(join(rootOf(root, source), path), to, constants.COPYFILE_FICLONE);
+    const from = await openWithin(root, source, path);
+    await pipeline(from.createReadStream({ highWaterMark: copyBytes }), createWriteStream(to, { mode: 0o600 }));
     await syncFile(to);
   }
+  await syncFolder(folder);
   return signature(set);
 }
+
+const copyBytes = 1 << 20;
 
 async function syncFile(place: string): Promise<void> {
   const file = await open(place, "r+");
@@ -175,8 +185,8 @@ async function deleteOriginals(sql: Knex, { root, source }: Pick<Taking, "root" 
   const key = keyOf(source);
   for (const { path, state, identity } of await lyingFiles(sql, key)) {
     if (state !== "taken") continue;
-    const place = join(rootOf(root, source), path);
-    if (identityAt(source, place) === identity) unlinkSync(place);
+    const isThere = (await identityWithin(root, source, path)) === identity;
+    if (isThere) await unlink(await placeWithin(root, source, path));
     await sql("drop_files")
       .where({ ...whereSource(key), path, identity, state })
       .delete();
@@ -239,21 +249,30 @@ async function mendAll(sql: Knex, root: string, source: Source): Promise<void> {
       .where(whereSource(keyOf(source)))
       .select("id", "state");
     const states = new Map(rows.map(({ id, state }) => [id, state]));
-    const { sets } = placeOf(root, keyOf(source));
-    for (const name of existsSync(sets) ? readdirSync(sets) : []) {
-      const folder = join(sets, name);
-      if (!states.has(name) && !name.endsWith(".copy"))
-        putBack(folder, join(rootOf(root, source), source.settings.path));
-      if (states.get(name) !== "taken") await rm(folder, { recursive: true, force: true });
-    }
+    await mendSets(root, source, states);
     if (source.kind !== "folder") await mendRows(trx, root, source);
   });
 }
 
-function putBack(folder: string, to: string): void {
-  mkdirSync(to, { recursive: true, mode: 0o700 });
-  for (const name of readdirSync(folder))
-    if (!existsSync(join(to, name))) renameSync(join(folder, name), join(to, name));
+async function mendSets(root: string, source: Source, states: ReadonlyMap<string, string>): Promise<void> {
+  const { sets } = placeOf(root, keyOf(source));
+  for (const name of existsSync(sets) ? await readdir(sets) : []) {
+    const folder = join(sets, name);
+    const id = basename(name, ".copy");
+    if (id !== name && states.get(id) === "taken" && !existsSync(join(sets, id))) await nameCopy(folder);
+    else if (states.get(name) === "taken") continue;
+    // Of a copy the files lie where they were.
+    else if (id === name && !states.has(name)) await putBack(root, source, folder);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function putBack(root: string, source: Source, folder: string): Promise<void> {
+  if (source.kind !== "folder") await makeFolder(join(rootOf(root, source), source.settings.path));
+  const to = await folderWithin(rootOf(root, source), source.settings.path);
+  for (const name of await readdir(folder))
+    if (!existsSync(join(to, name))) await rename(join(folder, name), join(to, name));
+  await syncFolder(to);
 }
 
 async function mendRows(trx: Knex.Transaction, root: string, source: Source): Promise<void> {
@@ -262,28 +281,42 @@ async function mendRows(trx: Knex.Transaction, root: string, source: Source): Pr
   const rows = await lyingFiles(trx, keyOf(source));
   if (rows.length > 0 && !existsSync(folder)) throw new AppError("source.folder", { details: { ...key } });
   const known = new Set(rows.map(({ path }) => path));
-  const unknown = filesIn(folder).filter((path) => !known.has(path));
+  const unknown = (await filesIn(folder)).filter((path) => !known.has(path));
   for (const { path, identity, state } of rows) {
     if (state === "open") continue;
-    const found = identityAt(source, join(folder, path));
-    if (found !== null && (found === identity || state === "torn")) continue;
-    const renamed =
-      found === null ? unknown.findIndex((each) => identityAt(source, join(folder, each)) === identity) : -1;
+    const found = await identityWithin(root, source, path);
     const row = trx("drop_files").where({ ...key, path });
+    if (found !== null && state === "torn") await row.update({ bytes: await bytesOf(join(folder, path)) });
+    if (found !== null && (found === identity || state === "torn")) continue;
+    const renamed = found === null ? await indexOf(unknown, { root, source, identity }) : -1;
     if (renamed >= 0) await row.update({ path: unknown.splice(renamed, 1)[0] });
     else if (found === null) await row.delete();
     else await row.update({ state: "torn" });
   }
   for (const path of unknown) {
-    const bytes = lstatSync(join(folder, path)).size;
+    const bytes = await bytesOf(join(folder, path));
     await trx("drop_files").insert({ ...key, path, state: "torn", bytes, still_since: trx.fn.now() });
   }
 }
 
+async function bytesOf(place: string): Promise<number> {
+  return (await lstat(place)).size;
+}
+
+/** The place in the list of the path at which the file with the identity lies; -1 when there is none. */
+async function indexOf(
+  paths: readonly string[],
+  { root, source, identity }: { readonly root: string; readonly source: Source; readonly identity: string | null },
+): Promise<number> {
+  for (const [index, path] of paths.entries())
+    if ((await identityWithin(root, source, path)) === identity) return index;
+  return -1;
+}
+
 /** Paths of all files below a folder, from it. */
-function filesIn(folder: string): readonly string[] {
+async function filesIn(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
+  return (await readdir(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => `/${join(entry.parentPath, entry.name).slice(folder.length + 1)}`);
 }

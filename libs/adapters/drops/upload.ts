@@ -6,13 +6,13 @@
 //     └──abandon, a failed write, the end of the process──▶ torn ──opened again──▶ open
 
 import { closeSync, fstatSync, fsync, ftruncateSync, readSync, writeSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { promisify } from "node:util";
 import type { Knex } from "knex";
 
 import { auditSftp } from "../sftp/audit.ts";
 import { type FileAbout, FileRefusal, type Upload } from "../sftp/district-files.ts";
-import { defaultDropLimits, refusalOf, type SourceKey, syncFolderOf } from "./place.ts";
+import { defaultDropLimits, refusalOf, type SourceKey, syncFolder } from "./place.ts";
 import { identityOf, lockSource, whereSource } from "./rows.ts";
 
 const sync = promisify(fsync);
@@ -96,7 +96,7 @@ export class DropUpload implements Upload {
     try {
       this.#check();
       await sync(descriptor);
-      await syncFolderOf(place);
+      await syncFolder(dirname(place));
       await sql.transaction(async (trx) => {
         await lockSource(trx, key);
         this.#check();
