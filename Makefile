@@ -21,6 +21,7 @@ help: ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 install: $(INSTALLED) ## fetch Node where it is needed, and the packages
+	@:
 
 # Renamed into place, so that a fetch that is killed half way is not taken for a Node by the next one.
 ifneq ($(NODE_OK),yes)
@@ -79,9 +80,13 @@ format: install ## write the format that `make check` asks for
 docs: install ## write the documents that are made from the sources
 	@node test/support/write-docs.ts
 
-test: check ## install, check, and run every test on a real PostgreSQL and a real Kafka
+test: $(if $(FILE),install,check) ## check, and run every test; with Java and Maven on a real Kafka too. FILE=test/x.test.ts: that one
+ifeq ($(FILE),)
 	@node libs/stack/artifacts.ts
 	@$(BIN)/tap
+else
+	@TAP_TIMEOUT=600 node $(FILE)
+endif
 
 torture: install ## the long proofs in full: kills at random points, mutated sets, many seeds
 	@TORTURE=1 $(BIN)/tap --timeout=1800 --jobs=1 'test/torture/*.test.ts'

@@ -6,8 +6,10 @@ import type { Command } from "commander";
 
 import { databaseFailure } from "../adapters/postgres/database.ts";
 import { AppError } from "../errors.ts";
+import { processEnv } from "../runtime/env.ts";
 import { createLogger, type Logger } from "../runtime/logger.ts";
 import { writeOut } from "../runtime/output.ts";
+import { isBesideStack } from "../stack/environment.ts";
 import { openSystem, settingsFromEnv, type System } from "./system.ts";
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
@@ -45,6 +47,7 @@ const usageCodes: ReadonlySet<string> = new Set([
   "request.invalid",
   "source.exists",
   "source.key-exists",
+  "source.passwords",
   "source.unknown",
   "token.exists",
   "token.unknown",
@@ -79,6 +82,8 @@ export function commandLogger(): Logger {
 
 /** Runs work on an open system, and closes it whatever happens. */
 export async function withSystem<T>(work: (system: System) => Promise<T>): Promise<T> {
+  if (isBesideStack(processEnv()))
+    process.stderr.write("note: the local stack of this data folder is down; this is the installation beside it\n");
   const system = await openSystem(settingsFromEnv(), commandLogger());
   try {
     return await work(system);

@@ -55,5 +55,5 @@ async function reset(options: JsonOption): Promise<void> {
 }
 
 function endedText(stopped: readonly string[], data: string): string {
-  return stopped.length === 0 ? `Nothing ran; ${data}.` : `Stopped ${stopped.join(", ")}; ${data}.`;
+  return stopped.length === 0 ? "Nothing ran." : `Stopped ${stopped.join(", ")}; ${data}.`;
 }

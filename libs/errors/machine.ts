@@ -33,7 +33,7 @@ export const machineErrors = {
     status: 409,
     retryable: false,
     remedy:
-      "Wait for the other command, or stop it. With `rollcall up` running, any number of commands work side by side.",
+      "Wait for the other command, or stop it: `rollcall up` by Ctrl-C, a local stack by `make down`. While one of these runs, any number of commands work side by side.",
   },
   "database.start": {
     message: "starting the embedded PostgreSQL",

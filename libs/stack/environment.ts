@@ -1,7 +1,7 @@
 // How commands find a local stack: a file in the data folder that holds environment variables for whoever has not set
 // them. It keeps true that what a user sets goes before it, and that only the stack's own user can read it.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
@@ -14,6 +14,12 @@ const defaultDataDir = ".rollcall";
 export function withStack(env: Env): Env {
   if ((env["DATABASE_URL"] ?? "") !== "" || (env["KAFKA_BROKERS"] ?? "") !== "") return env;
   return { ...env, ...readStack(resolve(env["ROLLCALL_DATA"] ?? defaultDataDir)) };
+}
+
+/** Whether the data folder has a stack that does not run: what a command does then is not done there. */
+export function isBesideStack(env: Env): boolean {
+  const dataDir = resolve(env["ROLLCALL_DATA"] ?? defaultDataDir);
+  return withStack(env) === env ? false : existsSync(join(dataDir, "stack")) && !existsSync(join(dataDir, fileName));
 }
 
 /** Variables by name; none where no stack runs. */
