@@ -106,6 +106,19 @@ export const deliveriesErrors = {
     retryable: true,
     remedy: "Check that the folder may be written by this user and that the disk has room. It is tried again.",
   },
+  "set.incomplete": {
+    message: "reading a set whose files are not those that were taken",
+    status: 500,
+    retryable: true,
+    remedy:
+      "Restore the set's files below the drops folder, or ask the district to upload the whole set again in bulk: it is read in the place of this one.",
+  },
+  "set.io": {
+    message: "reading the files of a set",
+    status: 503,
+    retryable: true,
+    remedy: "Look at the disk, and at how many files may be open. The set is kept and tried again.",
+  },
   "set.unreadable": {
     message: "reading the set",
     status: 422,
@@ -136,6 +149,13 @@ export const deliveriesErrors = {
     status: 409,
     retryable: false,
     remedy: "Nothing: whoever has the private key can sign in. `rollcall source show` lists the keys.",
+  },
+  "source.passwords": {
+    message: "adding a third password to an account",
+    status: 409,
+    retryable: false,
+    remedy:
+      "End one first with `rollcall source end-credential`, or all of them with `rollcall source password --replace`.",
   },
   "source.second": {
     message: "delivering from a second source of a district",

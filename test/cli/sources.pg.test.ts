@@ -112,6 +112,7 @@ void t.test("passwords and keys change without a night in between (A029)", async
   const accepted = async (password: string): Promise<boolean> =>
     (await accounts.accepts(account, { kind: "password", password })) !== null;
   t.strictSame(await Promise.all(passwords.map(accepted)), [true, true], "both hold");
+  t.match(await source("password", "oak"), { code: 2, stderr: /source\.passwords|third password/u }, "and no third");
   const replaced: unknown = await json("password", "oak", "--replace");
   t.match(replaced, { district: "oak", source: "sftp", password: /^\w{24}$/u });
   t.strictSame(await Promise.all(passwords.map(accepted)), [false, false], "and then none of them");

@@ -53,6 +53,11 @@ export class MemoryAccounts implements SftpAccounts {
     return Promise.resolve(this.known.find((one) => one.district === district) ?? null);
   }
 
+  signedInFrom(account: Account): Promise<readonly string[]> {
+    const logins = this.events.filter((one) => one.event === "login" && one.account?.district === account.district);
+    return Promise.resolve(logins.map(({ address }) => address));
+  }
+
   files(account: Account, address: string): DistrictFiles {
     return new FolderFiles(join(this.#root, account.district), (event) =>
       this.events.push({ ...event, account, address }),

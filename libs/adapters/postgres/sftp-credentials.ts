@@ -33,18 +33,29 @@ type Row = {
   readonly last_used_at: Date | null;
 };
 
-/** Adds a credential beside those that are there. @throws AppError `source.key-exists`. */
+/** One in use and one to change to: each more would make every login that is refused take longer. */
+export const mostPasswords = 2;
+
+/** Adds a credential beside those that are there. @throws AppError `source.key-exists`, `source.passwords`. */
 export async function addCredential(
   sql: Knex,
   { district, source }: CredentialPlace,
   { kind, label, fingerprint, secret }: NewCredential,
 ): Promise<void> {
+  if (kind === "password") await checkPasswords(sql, { district, source });
   const added: readonly unknown[] = await sql("sftp_credentials")
     .insert({ district, source, kind, label, fingerprint, secret })
     .onConflict(["district", "source", "fingerprint"])
     .ignore()
     .returning("id");
   if (added.length === 0) throw new AppError("source.key-exists", { details: { district, fingerprint } });
+}
+
+async function checkPasswords(sql: Knex, place: CredentialPlace): Promise<void> {
+  const there: readonly unknown[] = await sql("sftp_credentials")
+    .where({ ...place, kind: "password" })
+    .select("id");
+  if (there.length >= mostPasswords) throw new AppError("source.passwords", { details: { ...place } });
 }
 
 export async function credentialsOf(

@@ -6,6 +6,7 @@ import type { Knex } from "knex";
 import { type DistrictId, parseDistrictId, parseSourceId, type SourceId } from "../../domain/ids.ts";
 import { isAppError } from "../../errors.ts";
 import { districtOf } from "../postgres/districts.ts";
+import { mostPasswords } from "../postgres/sftp-credentials.ts";
 import { type Source, sourceOf } from "../postgres/sources.ts";
 import { auditSftp } from "./audit.ts";
 import type { Account, AuditEvent, DistrictFiles, Proof, SftpAccounts } from "./district-files.ts";
@@ -13,6 +14,7 @@ import { isPassword } from "./password.ts";
 import { fingerprintOf } from "./public-key.ts";
 
 const usualSource = "sftp";
+const mostAddresses = 1000;
 
 /** The name by which a source's account signs in: the district's, and the source's where it is not the usual one. */
 export function usernameOf(district: DistrictId, source: SourceId): string {
@@ -51,6 +53,15 @@ export class PostgresAccounts implements SftpAccounts {
     return kept === undefined ? null : this.#account(district, source);
   }
 
+  async signedInFrom({ district, source }: Account): Promise<readonly string[]> {
+    return this.#sql("sftp_audit")
+      .where({ district, source, event: "login" })
+      .whereRaw("at > now() - interval '30 days'")
+      .distinct()
+      .limit(mostAddresses)
+      .pluck("address");
+  }
+
   files(account: Account, address: string): DistrictFiles {
     return this.#files(account, address);
   }
@@ -79,7 +90,8 @@ export class PostgresAccounts implements SftpAccounts {
   async #byPassword(account: Account | null, { password }: { readonly password: string }): Promise<Secret | null> {
     const secrets = account === null ? [] : await this.#secrets(account, { kind: "password" });
     for (const each of secrets) if (await isPassword(password, each.secret)) return each;
-    if (secrets.length === 0) await isPassword(password, null);
+    // What is refused takes as long for every name.
+    for (let tried = secrets.length; tried < mostPasswords; tried++) await isPassword(password, null);
     return null;
   }
 

@@ -13,6 +13,7 @@ import { type SftpChannel, serveSftp } from "./channel.ts";
 import type { Account, SftpAccounts } from "./district-files.ts";
 import type { Login, SignedIn } from "./login.ts";
 import type { SftpLimits } from "./server.ts";
+import { peerOf } from "./peers.ts";
 import { readyKeys } from "./session-keys.ts";
 import { SftpSession } from "./session.ts";
 
@@ -60,8 +61,13 @@ export class Connection {
     });
   }
 
-  get address(): string {
-    return this.#about.address;
+  /** As whom limits count it. */
+  get peer(): string {
+    return peerOf(this.#about.address);
+  }
+
+  get isHungUp(): boolean {
+    return this.#about.socket.destroyed;
   }
 
   /** null until it has signed in. */
@@ -84,6 +90,11 @@ export class Connection {
       if (this.#sessions >= this.#about.limits.channelsPerConnection) reject();
       else this.#begin(accept());
     });
+  }
+
+  /** At once, without leave. */
+  hangUp(): void {
+    this.#about.socket.destroy();
   }
 
   /** Hangs up; resolves when it is gone and nothing of it is open. Twice changes nothing. */

@@ -39,6 +39,8 @@ export interface SftpAccounts {
   accepts(account: Account | null, proof: Proof): Promise<number | null>;
   /** An account that signed in, as it is now. @returns null when it is not enabled, or the credential has ended. */
   recall(account: Account, credential: number): Promise<Account | null>;
+  /** The addresses from which it signed in of late. */
+  signedInFrom(account: Account): Promise<readonly string[]>;
   /** The files of an account, for one session. */
   files(account: Account, address: string): DistrictFiles;
   /** Resolves when it is stored. */

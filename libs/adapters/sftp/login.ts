@@ -7,6 +7,7 @@ import type { AuthContext } from "ssh2";
 
 import { isInNetworks } from "../networks.ts";
 import type { Account, Proof, SftpAccounts } from "./district-files.ts";
+import { peerOf } from "./peers.ts";
 import { fingerprintOf, isSigned } from "./public-key.ts";
 import type { SftpLimits } from "./server.ts";
 import { Throttle } from "./throttle.ts";
@@ -41,7 +42,7 @@ export class Login {
     this.#accounts = accounts;
     this.#mostByAddress = limits.failuresPerAddress;
     this.#byAddress = new Throttle({ ...common, mostFailures: limits.failuresPerAddress }, now);
-    // An account is not slowed, so that others cannot keep its owner out: it is refused at last, and only its passwords.
+    // An account is not slowed, so that others cannot keep its owner out: at last its passwords are refused to strangers.
     this.#byName = new Throttle(
       { ...common, freeFailures: limits.failuresPerAccount, mostFailures: limits.failuresPerAccount },
       now,
@@ -68,22 +69,30 @@ export class Login {
     { username, password }: { readonly username: string; readonly password: string },
     address: string,
   ): Promise<LoginOutcome> {
-    const delayMs = this.#byAddress.delayMs(address);
+    const peer = peerOf(address);
+    const delayMs = this.#byAddress.delayMs(peer);
     // That it was refused was written when it began; to write each would let strangers fill the disk.
-    if (delayMs === null || this.#byName.delayMs(username) === null) return refused;
+    if (delayMs === null) return refused;
     if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
     const { account, isWelcome } = await this.#find(username, address);
-    const credential = await this.#accounts.accepts(isWelcome ? account : null, { kind: "password", password });
+    const isTried = account !== null && isWelcome && (await this.#takesPasswords(account, peer));
+    const credential = await this.#accounts.accepts(isTried ? account : null, { kind: "password", password });
     if (account !== null && credential !== null) {
-      this.#byAddress.succeeded(address);
+      this.#byAddress.succeeded(peer);
       return { outcome: "signed-in", account, means: "password", credential };
     }
-    const failures = this.#byAddress.failed(address);
-    if (isWelcome && account !== null) this.#byName.failed(username);
-    const why = account === null ? "unknown name" : isWelcome ? "wrong password" : "address not allowed";
+    const failures = this.#byAddress.failed(peer);
+    if (account !== null && isTried) this.#byName.failed(nameOf(account));
+    const why = account === null ? "unknown name" : reasonOf({ isWelcome, isTried });
     const until = failures >= this.#mostByAddress ? "; no more passwords are taken from this address for a while" : "";
     await this.#accounts.audit({ event: "refused", account, address, reason: `${why}${until}` });
     return refused;
+  }
+
+  /** Others who guess do not keep an account's owner out: where it signed in from of late it still may. */
+  async #takesPasswords(account: Account, peer: string): Promise<boolean> {
+    if (this.#byName.delayMs(nameOf(account)) !== null) return true;
+    return (await this.#accounts.signedInFrom(account)).some((address) => peerOf(address) === peer);
   }
 
   async #byKey(
@@ -103,8 +112,9 @@ export class Login {
     if (account !== null && credential !== null)
       return { outcome: "signed-in", account, means: `key ${fingerprintOf(data)}`, credential };
     const reason = isWelcome ? "wrong key" : "address not allowed";
-    if (this.#byAddress.delayMs(address) === null) return refused;
-    this.#byAddress.failed(address);
+    const peer = peerOf(address);
+    if (this.#byAddress.delayMs(peer) === null) return refused;
+    this.#byAddress.failed(peer);
     await this.#accounts.audit({ event: "refused", account, address, reason });
     return refused;
   }
@@ -116,6 +126,16 @@ export class Login {
     const account = await this.#accounts.find(username);
     return { account, isWelcome: account === null || isWelcomeTo(account, address) };
   }
+}
+
+/** One for each account, which has several names to sign in with. */
+function nameOf({ district, source }: Account): string {
+  return `${district}.${source}`;
+}
+
+function reasonOf({ isWelcome, isTried }: { readonly isWelcome: boolean; readonly isTried: boolean }): string {
+  if (!isWelcome) return "address not allowed";
+  return isTried ? "wrong password" : "too many wrong passwords for this account of late";
 }
 
 function isWelcomeTo({ addresses }: Account, address: string): boolean {

@@ -13,11 +13,17 @@ import { Connection } from "./connection.ts";
 import { type Account, largestFile, type SftpAccounts } from "./district-files.ts";
 import type { HostKeys } from "./host-keys.ts";
 import { Login } from "./login.ts";
+import { peerOf, plainAddress } from "./peers.ts";
 import type { SessionLimits } from "./session.ts";
 
 export type SftpLimits = SessionLimits & {
+  /** That have signed in. */
   readonly connections: number;
+  /** Here and below a network /64 of IPv6 is one address. */
   readonly connectionsPerAddress: number;
+  /** That have not signed in yet. Beyond it the oldest of the address that has the most gives way to a new one. */
+  readonly connecting: number;
+  readonly connectingPerAddress: number;
   readonly connectionsPerAccount: number;
   readonly channelsPerConnection: number;
   /** Passwords and keys that one connection may try. */
@@ -39,6 +45,8 @@ export type SftpLimits = SessionLimits & {
 export const defaultSftpLimits: SftpLimits = {
   connections: 400,
   connectionsPerAddress: 100,
+  connecting: 120,
+  connectingPerAddress: 60,
   connectionsPerAccount: 64,
   channelsPerConnection: 10,
   tries: 12,
@@ -115,13 +123,13 @@ export async function startSftpServer(options: SftpServerOptions): Promise<SftpS
   ssh.on("connection", (client, { ip, port }) => connections.get(nameOf(ip, port))?.begin(client));
   const net = createServer({ noDelay: true, keepAlive: true }, (socket) => {
     const { remoteAddress: ip, remotePort: port } = socket;
-    if (ip === undefined || port === undefined || isTooMany([...connections.values()], ip, limits)) {
+    if (ip === undefined || port === undefined || !makesRoom([...connections.values()], peerOf(ip), limits)) {
       socket.destroy();
       return;
     }
     const countOf = (account: Account): number =>
       [...connections.values()].filter((one) => isSame(one.account, account)).length;
-    const connection = new Connection({ socket, address: ip, accounts, limits, login, logger, countOf });
+    const connection = new Connection({ socket, address: plainAddress(ip), accounts, limits, login, logger, countOf });
     connections.set(nameOf(ip, port), connection);
     void connection.ended.then(() => connections.delete(nameOf(ip, port)));
     ssh.injectSocket(socket);
@@ -160,9 +168,24 @@ function isSame(one: Account | null, other: Account): boolean {
   return one?.district === other.district && one.source === other.source;
 }
 
-function isTooMany(connections: readonly Connection[], address: string, limits: SftpLimits): boolean {
-  if (connections.length >= limits.connections) return true;
-  return connections.filter((one) => one.address === address).length >= limits.connectionsPerAddress;
+/**
+ * Whether one more of this peer may come. Who only connects keeps nobody out who signed in, and, unless he comes from very
+ * many addresses, nobody who is about to.
+ */
+function makesRoom(connections: readonly Connection[], peer: string, limits: SftpLimits): boolean {
+  const open = connections.filter((one) => !one.isHungUp);
+  const connecting = open.filter((one) => one.account === null);
+  if (open.length - connecting.length >= limits.connections) return false;
+  const isOfPeer = (one: Connection): boolean => one.peer === peer;
+  if (open.filter(isOfPeer).length >= limits.connectionsPerAddress) return false;
+  if (connecting.filter(isOfPeer).length >= limits.connectingPerAddress) return false;
+  if (connecting.length >= limits.connecting) oldestOfMost(connecting)?.hangUp();
+  return true;
+}
+
+function oldestOfMost(connections: readonly Connection[]): Connection | undefined {
+  const groups = Map.groupBy(connections, (one) => one.peer);
+  return [...groups.values()].toSorted((one, other) => other.length - one.length)[0]?.[0];
 }
 
 async function listen(net: NetServer, { host, port }: SftpServerOptions["address"]): Promise<void> {
@@ -171,7 +194,11 @@ async function listen(net: NetServer, { host, port }: SftpServerOptions["address
   try {
     await promise;
   } catch (cause) {
-    throw new AppError("sftp.address", { cause, details: { host, port } });
+    throw new AppError("sftp.address", {
+      message: `opening the SFTP server on ${host}, port ${port}`,
+      cause,
+      details: { host, port },
+    });
   }
   net.off("error", reject);
 }

@@ -60,6 +60,10 @@ t.test("several passwords and keys hold at once, and each says when it was used 
   t.same([await accepts("one"), await accepts("two"), await accepts("three")], [true, true, false]);
   const byKey = { kind: "key", data } as const;
   t.ok(await accounts.accepts(account, { ...byKey, isProven: false }));
+  await accounts.audit({ event: "login", account, address: "198.51.100.7" });
+  await accounts.audit({ event: "refused", account, address: "198.51.100.8" });
+  await accounts.audit({ event: "login", account: { ...account, source: sourceNamed("x") }, address: "198.51.100.9" });
+  t.same(await accounts.signedInFrom(account), ["198.51.100.7"]);
   t.same(await usedLabels(), ["one", "two"], "to ask about a key is not to use it");
   t.ok(await accounts.accepts(account, { ...byKey, isProven: true }));
   t.same(await usedLabels(), ["key", "one", "two"]);
@@ -69,6 +73,28 @@ t.test("several passwords and keys hold at once, and each says when it was used 
   async function usedLabels(): Promise<readonly string[]> {
     return system.sql("sftp_credentials").whereNotNull("last_used_at").orderBy("label").pluck("label");
   }
+});
+
+t.test("a password that is refused costs as much for every name, whatever passwords it has", async (t) => {
+  const system = await freshSystem(t);
+  const district = await addDistrict(system, "oak");
+  await system.sql("sources").insert({ district, id: "sftp", kind: "sftp" });
+  const accounts = accountsOf(system);
+  const account = await accounts.find("oak");
+  const cost = async (of: typeof account): Promise<number> => {
+    const since = process.cpuUsage();
+    for (let i = 0; i < 3; i++) await accounts.accepts(of, { kind: "password", password: "wrong" });
+    const { user, system: kernel } = process.cpuUsage(since);
+    return user + kernel;
+  };
+  if (account === null) return t.fail();
+  const costs = [await cost(null), await cost(account)];
+  for (const label of ["one", "two"]) {
+    const secret = await hashPassword(label);
+    await addCredential(system.sql, account, { kind: "password", label, fingerprint: null, secret });
+    costs.push(await cost(account));
+  }
+  t.ok(Math.max(...costs) < Math.min(...costs) * 1.6, costs.join(", "));
 });
 
 t.test("who signed in is an account for as long as it is enabled and the credential has not ended", async (t) => {

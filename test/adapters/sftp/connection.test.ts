@@ -1,7 +1,7 @@
 // What the SFTP server allows a connection: so long, so many, so often; and what becomes of it in the end.
 
 import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -121,6 +121,44 @@ t.test(
     t.match(refusals.at(-1)?.reason, "no more passwords are taken");
   },
 );
+
+t.test("guesses of strangers keep nobody out from where the account signed in from, nor any stranger in", async (t) => {
+  const limits = { failuresPerAccount: 2 };
+  const { server, accounts } = await freshServer(t, { limits });
+  await signedIn(t, server.port);
+  const from = async (localAddress: string, guess: string): Promise<string> => {
+    const client = new ssh2.Client();
+    t.teardown(() => void client.destroy());
+    const { promise, resolve } = Promise.withResolvers<string>();
+    client.on("ready", () => resolve("in")).on("error", () => resolve("refused"));
+    client.connect({ host: "127.0.0.1", port: server.port, localAddress, username: "oak", password: guess });
+    return promise;
+  };
+  for (let i = 0; i < 2; i++) t.equal(await from("127.0.0.2", "guess"), "refused");
+  t.equal(await from("127.0.0.3", password), "refused");
+  t.match(accounts.events.at(-1), { event: "refused", address: "127.0.0.3", reason: /too many wrong passwords/u });
+  t.equal(await from("127.0.0.1", password), "in");
+});
+
+t.test("who only connects keeps out nobody who comes from elsewhere", async (t) => {
+  const { server } = await freshServer(t, { limits: { connections: 1, connecting: 4, connectingPerAddress: 3 } });
+  const silent = async (localAddress: string): Promise<Socket> => {
+    const socket = connect({ port: server.port, host: "127.0.0.1", localAddress }).resume();
+    t.teardown(() => void socket.destroy());
+    await once(socket, "data");
+    return socket;
+  };
+  const [first, second, third] = [await silent("127.0.0.1"), await silent("127.0.0.1"), await silent("127.0.0.1")];
+  await hangsUp(connect(server.port, "127.0.0.1").resume());
+  const other = await silent("127.0.0.2");
+  const closed = hangsUp(first);
+  const last = await silent("127.0.0.3");
+  t.ok((await closed) < 5000, "the oldest of those with the most gave way");
+  for (const socket of [second, third, other, last]) t.notOk(socket.destroyed);
+  second.destroy();
+  await signedIn(t, server.port);
+  await hangsUp(connect({ port: server.port, host: "127.0.0.1", localAddress: "127.0.0.4" }).resume());
+});
 
 t.test("fifty sessions at once put a file each", async (t) => {
   const { privateKey, fingerprint } = keyPair();

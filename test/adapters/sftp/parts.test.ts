@@ -10,6 +10,7 @@ import t from "tap";
 import { openHostKeys } from "../../../libs/adapters/sftp/host-keys.ts";
 import { Packets } from "../../../libs/adapters/sftp/packets.ts";
 import { hashPassword, isPassword, newPassword } from "../../../libs/adapters/sftp/password.ts";
+import { peerOf, plainAddress } from "../../../libs/adapters/sftp/peers.ts";
 import { normalPath } from "../../../libs/adapters/sftp/paths.ts";
 import { readPublicKey } from "../../../libs/adapters/sftp/public-key.ts";
 import { Throttle } from "../../../libs/adapters/sftp/throttle.ts";
@@ -72,6 +73,23 @@ t.test("packets come out whole, however they are cut", (t) => {
     packets.push(lengthOf(length));
     t.equal(packets.next(), "malformed", String(length));
   }
+  t.end();
+});
+
+t.test("an address of IPv4 counts for itself, and one of IPv6 for its network", (t) => {
+  const peers = [
+    ["198.51.100.7", "198.51.100.7"],
+    ["::ffff:198.51.100.7", "198.51.100.7"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:0DB8:1:2::9", "2001:db8:1:2::/64"],
+    ["2001:db8::1", "2001:db8:0:0::/64"],
+    ["2001:db8:1:2:3::", "2001:db8:1:2::/64"],
+    ["fe80::1%eth0", "fe80:0:0:0::/64"],
+    ["64:ff9b::198.51.100.7", "64:ff9b:0:0::/64"],
+    ["::1", "0:0:0:0::/64"],
+  ] as const;
+  for (const [address, peer] of peers) t.equal(peerOf(address), peer, address);
+  t.equal(plainAddress("fe80::1%eth0"), "fe80::1");
   t.end();
 });
 
