@@ -47,6 +47,8 @@ export class Connection {
   #overTimer: NodeJS.Timeout | undefined;
   #client: SshConnection | null = null;
   #account: Account | null = null;
+  /** Why we hung up, where we did. */
+  #reason: string | null = null;
   #tries = 0;
   #sessions = 0;
 
@@ -109,6 +111,7 @@ export class Connection {
   }
 
   #endFor(reason: string): void {
+    this.#reason ??= reason;
     this.#logger.debug({ reason }, "hanging up");
     void this.end();
   }
@@ -119,9 +122,10 @@ export class Connection {
     for (const channel of channels) channel.end();
     await Promise.all(channels.map((channel) => channel.ended));
     const { accounts, address } = this.#about;
+    const reason = this.#reason;
     if (this.#account !== null)
       await accounts
-        .audit({ event: "logout", account: this.#account, address })
+        .audit({ event: "logout", account: this.#account, address, ...(reason === null ? {} : { reason }) })
         .catch((err: unknown) => this.#logger.error({ err }, "a logout could not be written down"));
     this.#ended.resolve();
   }

@@ -47,7 +47,7 @@ t.test("who asks nothing is hung up on when the time to be idle is over, and its
   }
   t.ok((await closed) > 1500);
   while (accounts.events.at(-1)?.event !== "logout") await sleep(5);
-  t.pass();
+  t.match(accounts.events.at(-1), { reason: "it was idle" });
 });
 
 t.test("a session ends when what it signed in with ends, or its address is allowed no more", async (t) => {
