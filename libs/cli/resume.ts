@@ -15,7 +15,7 @@ import { withServices } from "./services.ts";
 import { unfinishedChangeset, waitsForDecision, watchStops } from "./stops.ts";
 import type { System } from "./system.ts";
 
-const consumers = ["ingest-sftp", "diff", "rosters"] as const;
+const consumers = ["ingest-sftp", "ingest-sftp.news", "diff", "rosters"] as const;
 type Consumer = (typeof consumers)[number];
 const pollMs = 50;
 

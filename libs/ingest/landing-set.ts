@@ -49,9 +49,13 @@ type LastRow = {
   readonly set_hash: string;
   readonly policy: unknown;
   readonly rules: string;
+  readonly received_at: Date;
 };
 
-/** Only the last set is the same again: A, B, A is two changes. One that was not read yet may still be accepted. */
+/**
+ * Only the last set is the same again: A, B, A is two changes, also when B came from another source of the district. One
+ * that was not read yet may still be accepted.
+ */
 export async function isLastAccepted(
   sql: Knex,
   { district, source, policy, files, rules }: Received,
@@ -60,9 +64,23 @@ export async function isLastAccepted(
     .where({ district, source })
     .whereNot({ state: "refused" })
     .orderBy("sequence", "desc")
-    .first("state", "set_hash", "policy", "rules");
-  if (last?.state !== "accepted" || last.rules !== rules || last.set_hash !== setHash(files)) return false;
+    .first("state", "set_hash", "policy", "rules", "received_at");
+  if (last === undefined || (await cameFromOther(sql, { district, source, since: last.received_at }))) return false;
+  if (last.state !== "accepted" || last.rules !== rules || last.set_hash !== setHash(files)) return false;
   return JSON.stringify(storedPolicy(last.policy)) === JSON.stringify(policy);
+}
+
+async function cameFromOther(
+  sql: Knex,
+  { district, source, since }: Pick<Received, "district" | "source"> & { readonly since: Date },
+): Promise<boolean> {
+  const other: unknown = await sql("deliveries")
+    .where({ district })
+    .whereNot({ source })
+    .whereNot({ state: "refused" })
+    .where("received_at", ">=", since)
+    .first("id");
+  return other !== undefined;
 }
 
 /** Records a delivery of the source, its next one. */

@@ -1,20 +1,24 @@
 // Reads the sets that were taken, of one source, in their order, each to its end.
-// It keeps true that a set becomes one delivery at most, however often reading it begins again; that one which cannot be
-// read keeps no later one waiting; and that one is skipped only for a newer one that says all that it does, in bulk.
+// It keeps true that a set becomes one delivery at most, however often reading it begins again; that one whose files are
+// not those that were taken becomes none; that one which is no set keeps no later one waiting, while nothing else ends
+// one; and that one is skipped only for a newer one that says all that it does, in bulk.
 
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type DropSet, endSet, setFolder, takenSets } from "../../libs/adapters/drops/sets.ts";
 import { readManifest } from "../../libs/adapters/drops/facts.ts";
 import { openSet } from "../../libs/adapters/oneroster/set-reader.ts";
+import type { SetFault } from "../../libs/adapters/oneroster/unreadable.ts";
 import type { Source } from "../../libs/adapters/postgres/sources.ts";
 import { nextMoment } from "../../libs/adapters/schedule.ts";
 import { replaces, type TakenSet } from "../../libs/domain/drop.ts";
-import { isAppError } from "../../libs/errors.ts";
+import { AppError, isAppError } from "../../libs/errors.ts";
 import {
   type DeliveryRow,
   findDelivery,
   type IngestContext,
+  readDelivery,
   readHanded,
   receiveDropped,
   refuseUnread,
@@ -40,11 +44,9 @@ export type Reading = {
   readonly source: Source;
   readonly timeZone: string;
   readonly signal: AbortSignal;
-  /** After each set that came to its end. */
-  readonly ended: () => Promise<void>;
 };
 
-/** Reads what is due. Call it under the lease of the source's drops. */
+/** Reads what is due. Call it under {@link readingLease}; beside it sets may be taken. */
 export async function readSets(work: DropWork, reading: Reading): Promise<void> {
   const { source, signal } = reading;
   while (!signal.aborted && !work.failures.isPaused(nameOf(source))) {
@@ -54,11 +56,10 @@ export async function readSets(work: DropWork, reading: Reading): Promise<void> 
     const other = set.delivery === null ? await replacement(work, source, { set, newer }) : null;
     if (other === null) await readSet(work, reading, set);
     else await end(work, source, { set, state: "refused", reason: skipped(other) });
-    await reading.ended();
   }
 }
 
-/** Under which failures of the source are known. */
+/** Under which failures of reading the source's sets are known. */
 export function nameOf({ district, id }: Source): string {
   return `drops ${district} ${id}`;
 }
@@ -76,15 +77,38 @@ async function replacement(
   if (newer.length === 0) return null;
   const older = await contentsOf(work, source, set);
   for (const candidate of newer.toReversed()) {
-    const contents = older === null ? null : await contentsOf(work, source, candidate);
+    const isRead = older !== null && (await isAsTaken(work, source, candidate));
+    const contents = isRead ? await contentsOf(work, source, candidate) : null;
     if (older !== null && contents !== null && replaces(contents, older)) return candidate;
   }
   return null;
 }
 
-/** null when it cannot be read. */
+function namesOf({ files }: DropSet): TakenSet {
+  const names = files.filter(({ name }) => name !== "manifest.csv").map(({ name }) => name.slice(0, -".csv".length));
+  return { manifest: null, names: new Set(names) };
+}
+
+/** Whether the files of a set are there, each with the bytes that it had. */
+async function isAsTaken({ root }: DropWork, source: Source, { id, files }: DropSet): Promise<boolean> {
+  const folder = setFolder(root, source, id);
+  const failed = (cause: unknown): never => {
+    throw new AppError("set.io", { cause, details: { set: id } });
+  };
+  const isMissing = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+  const names = await readdir(folder).catch((cause: unknown) => (isMissing(cause) ? [] : failed(cause)));
+  if (names.length !== files.length) return false;
+  for (const { name, bytes } of files) {
+    const found = await stat(join(folder, name)).catch((cause: unknown) => (isMissing(cause) ? null : failed(cause)));
+    if (found?.isFile() !== true || found.size !== bytes) return false;
+  }
+  return true;
+}
+
+/** null when it cannot be read. Of loose files that were lost their names are known. */
 async function contentsOf(work: DropWork, source: Source, set: DropSet): Promise<TakenSet | null> {
   try {
+    if (!(await isAsTaken(work, source, set))) return zipOf(set) === null ? namesOf(set) : null;
     const opened = await openSet(pathOf(work, source, set));
     try {
       const entry = opened.entries.find(({ name }) => name === "manifest.csv");
@@ -99,46 +123,78 @@ async function contentsOf(work: DropWork, source: Source, set: DropSet): Promise
   }
 }
 
-/** A zip is a set by itself. */
-function pathOf({ root }: DropWork, source: Source, { id, files }: DropSet): string {
-  const folder = setFolder(root, source, id);
-  const [only] = files;
-  return files.length === 1 && only !== undefined && only.name.toLowerCase().endsWith(".zip")
-    ? join(folder, only.name)
-    : folder;
+function pathOf({ root }: DropWork, source: Source, set: DropSet): string {
+  const folder = setFolder(root, source, set.id);
+  const zip = zipOf(set);
+  return zip === null ? folder : join(folder, zip);
 }
 
-async function readSet(work: DropWork, { source, signal }: Reading, set: DropSet): Promise<void> {
-  const { district } = source;
+/** The name of the zip that is the set by itself; null for loose files. */
+function zipOf({ files }: DropSet): string | null {
+  const [only] = files;
+  return files.length === 1 && only?.name.toLowerCase().endsWith(".zip") === true ? only.name : null;
+}
+
+async function readSet(work: DropWork, reading: Reading, set: DropSet): Promise<void> {
+  const { source, signal } = reading;
   let row: DeliveryRow | null = null;
   try {
     const path = pathOf(work, source, set);
-    row =
-      set.delivery === null
-        ? await receiveDropped(work, { district, source: source.id, path, set: set.id })
-        : await findDelivery(work.sql, set.delivery);
-    if (row === null) return await end(work, source, { set, state: "same", reason: null });
-    // What a crash cut short may have been read by whoever looks for such.
-    if (row.state === "received") await readHanded(work, { row, path, signal });
-    await end(work, source, { set, state: "delivered", reason: null });
-    work.failures.forget(nameOf(source));
-  } catch (error) {
-    // The district left meanwhile, and its sets with it.
-    if (isAppError(error, "delivery.unknown", "district.unknown")) return;
-    const failed = failureOf(error, signal);
-    if (failed === null) return;
-    if (failed.retryable) {
-      await work.failures.add(nameOf(source), { district, delivery: row?.id ?? null, error: failed });
-    } else if (row === null) {
-      work.logger.warn({ district, source: source.id, set: set.id, err: failed }, "set refused");
-      await end(work, source, { set, state: "refused", reason: failed.message });
-    } else {
-      await refuseUnread(work, row.id, `${failed.code}: ${failed.message}`);
-      await work.failures.add(nameOf(source), { district, delivery: row.id, error: failed });
-      work.failures.forget(nameOf(source));
+    const isWhole = await isAsTaken(work, source, set);
+    row = set.delivery === null ? await receiveWhole(work, source, { set, path, isWhole }) : null;
+    if (set.delivery !== null) row = await findDelivery(work.sql, set.delivery);
+    if (row === null) await end(work, source, { set, state: "same", reason: null });
+    else {
+      // What a crash cut short may have been read by whoever looks for such.
+      if (row.state === "received" && isWhole) await readHanded(work, { row, path, signal });
+      else if (row.state === "received") await readDelivery(work, { id: row.id, signal });
       await end(work, source, { set, state: "delivered", reason: null });
     }
+    work.failures.forget(nameOf(source));
+  } catch (error) {
+    await failed(work, reading, { set, row, error });
   }
+}
+
+/** @throws AppError `set.incomplete` when half a set would be received. */
+async function receiveWhole(
+  work: DropWork,
+  { district, id }: Source,
+  { set, path, isWhole }: { readonly set: DropSet; readonly path: string; readonly isWhole: boolean },
+): Promise<DeliveryRow | null> {
+  if (!isWhole) throw new AppError("set.incomplete", { details: { district, source: id, set: set.id } });
+  return receiveDropped(work, { district, source: id, path, set: set.id });
+}
+
+/** What is wrong with the set itself ends it; everything else leaves it for later. */
+async function failed(
+  work: DropWork,
+  { source, signal }: Reading,
+  { set, row, error }: { readonly set: DropSet; readonly row: DeliveryRow | null; readonly error: unknown },
+): Promise<void> {
+  const { district } = source;
+  // The district left meanwhile, and its sets with it.
+  if (isAppError(error, "delivery.unknown", "district.unknown")) return;
+  const failure = failureOf(error, signal);
+  if (failure === null) return;
+  if (failure.retryable || isOwnFault(failure) || (row === null && failure.code !== "set.unreadable")) {
+    await work.failures.add(nameOf(source), { district, delivery: row?.id ?? null, error: failure });
+  } else if (row === null) {
+    work.logger.warn({ district, source: source.id, set: set.id, err: failure }, "set refused");
+    await end(work, source, { set, state: "refused", reason: failure.message });
+  } else {
+    await refuseUnread(work, row.id, `${failure.code}: ${failure.message}`);
+    await work.failures.add(nameOf(source), { district, delivery: row.id, error: failure });
+    work.failures.forget(nameOf(source));
+    await end(work, source, { set, state: "delivered", reason: null });
+  }
+}
+
+/** Of a set that lies in our own folder: that it is not there or may not be read is no fault of whoever uploaded it. */
+const ownFaults: readonly SetFault[] = ["set.missing", "set.kind", "folder.denied", "file.denied"];
+
+function isOwnFault({ code, details }: AppError): boolean {
+  return code === "set.unreadable" && ownFaults.some((fault) => fault === details["fault"]);
 }
 
 async function end(

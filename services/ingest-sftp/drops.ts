@@ -1,7 +1,8 @@
 // Looks at what lies in the folders of all sources, takes what is whole, and reads it; beside it tells what is not whole,
 // what is late, and what became of earlier sets.
-// It keeps true that one process at a time works on a source; that a source which cannot be worked on keeps no other
-// waiting; and that a look is cheap: one query for all files, and a folder is listed only where another server fills it.
+// It keeps true that one process at a time takes sets of a source, and one reads them; that a source which cannot be worked
+// on, or whose sets take long to read, keeps no other waiting; and that a look is cheap: one query for all files, and a
+// folder is listed only where another server fills it.
 
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
@@ -17,9 +18,11 @@ import { observe } from "../../libs/adapters/drops/watched.ts";
 import { storedPolicy } from "../../libs/adapters/postgres/districts.ts";
 import type { Inbox } from "../../libs/adapters/postgres/inbox.ts";
 import { holdLease } from "../../libs/adapters/postgres/leases.ts";
-import { allSources, type Source } from "../../libs/adapters/postgres/sources.ts";
+import { allSources, readingLease, type Source } from "../../libs/adapters/postgres/sources.ts";
 import { type Judgement, judgeDrop } from "../../libs/domain/drop.ts";
+import type { DistrictId, SourceId } from "../../libs/domain/ids.ts";
 import type { Policy } from "../../libs/domain/policy.ts";
+import type { AppError } from "../../libs/errors.ts";
 import type { IngestContext } from "../../libs/ingest/deliver.ts";
 import { type DropWork, isDue, nameOf, readSets } from "./drop-sets.ts";
 import { tellLate } from "./expected.ts";
@@ -29,7 +32,8 @@ import { tellDistrict } from "./reports.ts";
 import { allWaits, isSettled, noteWait, tellWait, type Wait } from "./waits.ts";
 
 const leaseMs = 15_000;
-const sourcesAtOnce = 4;
+/** How many sources are read at once; taking and telling go on for all. */
+const readAtOnce = 4;
 const defaultPollIntervalMs = 2_000;
 /** How long what a crash left may wait for somebody to look. */
 const mendEveryMs = 60_000;
@@ -79,14 +83,17 @@ type Seen = Lying & { readonly district: District };
 class Watch {
   readonly #work: DropWork & { readonly inbox: Inbox };
   readonly #signal: AbortSignal;
+  /** What is looked at, taken and told, by source. */
   readonly #running = new Map<string, Promise<void>>();
+  /** What is read. */
+  readonly #reading = new Map<string, Promise<void>>();
   readonly #facts = new Map<string, Facts>();
   readonly #mendedAt = new Map<string, number>();
   /** What the district was told that it waits for. */
   readonly #toldWaits = new Map<string, string>();
   readonly #broken: unknown[] = [];
   readonly #rarely = new Rarely(rarelyMs);
-  /** The first source for which there was no room in the last look. */
+  /** The first source that there was no room to read in the last look. */
   #next: string | null = null;
 
   constructor(context: IngestContext & { readonly inbox: Inbox }, place: DropsPlace, signal: AbortSignal) {
@@ -99,38 +106,71 @@ class Watch {
   async look(): Promise<void> {
     const { sql } = this.#work;
     await tearLeftOpen(sql);
-    const hasNews = await takeNews(this.#work);
+    const hasNews = await takeNews({ ...this.#work, stopped: (district, error) => this.#newsStopped(district, error) });
     const isRare = this.#rarely.isTime();
-    const owed = await this.#owed(hasNews || isRare || this.#next !== null);
+    const owed = await this.#owed(hasNews || isRare);
     const files = Map.groupBy(await lyingFiles(sql), ({ district, source }) => `${district} ${source}`);
     const waits = new Map((await allWaits(this.#work)).map((wait) => [`${wait.district} ${wait.source}`, wait]));
-    const all = this.#inTurn(await allSources(sql)).map((source) => {
+    const all = this.#inTurn(await this.#sources()).map((source) => {
       const key = textOf(source);
       return { source, files: files.get(key) ?? [], wait: waits.get(key) ?? null, owed: owed.get(key) ?? [] };
     });
-    const looked = all.filter((lying) => !this.#isLeftAlone(lying.source) && (isRare || this.#isOfInterest(lying)));
+    const looked = all.filter(
+      (lying) => lying.source.kind !== "files" && lying.source.isEnabled && (isRare || this.#isOfInterest(lying)),
+    );
     const districts = await districtsOf(this.#work, looked);
     for (const lying of looked) {
       if (this.#signal.aborted || this.#broken.length > 0) break;
       const district = districts.get(lying.source.district);
-      if (district !== undefined) await this.#lookOnce({ ...lying, district }, isRare);
+      if (district === undefined) continue;
+      this.#startReading({ ...lying, district });
+      if (!this.#isLeftAlone(lying.source)) await this.#startLook({ ...lying, district }, isRare);
     }
     if (this.#broken.length > 0) throw this.#broken[0];
   }
 
-  async #lookOnce(seen: Seen, isRare: boolean): Promise<void> {
+  /** Of one that cannot be read people are told, and the others go on. */
+  async #sources(): Promise<readonly Source[]> {
+    const broken: { readonly district: DistrictId; readonly id: SourceId; readonly error: AppError }[] = [];
+    const sources = await allSources(this.#work.sql, undefined, (each) => broken.push(each));
+    for (const { district, id, error } of broken) {
+      const name = `settings ${district} ${id}`;
+      if (!this.#work.failures.isPaused(name)) await this.#work.failures.add(name, { district, delivery: null, error });
+    }
+    return sources;
+  }
+
+  async #newsStopped(district: string, error: AppError): Promise<void> {
+    const name = `news ${district}`;
+    await this.#work.failures.add(name, { district, delivery: null, error });
+    this.#work.failures.forget(name);
+  }
+
+  /** Looks, and goes on beside what called if there is something to do. Nobody waits for the folder of another server. */
+  #startLook(seen: Seen, isRare: boolean): Promise<unknown> {
     const { source } = seen;
-    await this.#guarded(source, lookOf(source), async () => {
-      if (isRare) await tellLate(this.#work, source);
-      if (isRare) await makeRoom(this.#work.root, source);
-      if (this.#isOfInterest(seen)) await this.#lookAt(seen);
-      this.#work.failures.forget(lookOf(source));
+    const looked = this.#guarded(source, lookOf(source), () => this.#lookOnce(seen, isRare));
+    const all = looked.then(async (isMore) => {
+      if (isMore === true) await this.#guarded(source, workOf(source), () => this.#workOn(seen));
+      this.#running.delete(textOf(source));
     });
+    this.#running.set(textOf(source), all);
+    return source.kind === "folder" ? Promise.resolve() : looked;
+  }
+
+  /** @returns whether there is something to mend, take or tell. */
+  async #lookOnce(seen: Seen, isRare: boolean): Promise<boolean> {
+    const { source } = seen;
+    if (isRare) await tellLate(this.#work, source);
+    if (isRare) await makeRoom(this.#work.root, source);
+    const isMore = this.#isOfInterest(seen) && (await this.#lookAt(seen));
+    this.#work.failures.forget(lookOf(source));
+    return isMore;
   }
 
   #isLeftAlone(source: Source): boolean {
-    const isPaused = [nameOf(source), lookOf(source)].some((name) => this.#work.failures.isPaused(name));
-    return source.kind === "files" || !source.isEnabled || isPaused || this.#running.has(textOf(source));
+    const isPaused = [workOf(source), lookOf(source)].some((name) => this.#work.failures.isPaused(name));
+    return isPaused || this.#running.has(textOf(source));
   }
 
   /** Most sources are empty most of the time. */
@@ -141,10 +181,10 @@ class Watch {
 
   /** Waits for what goes on. */
   async end(): Promise<void> {
-    await Promise.all(this.#running.values());
+    await Promise.all([...this.#running.values(), ...this.#reading.values()]);
   }
 
-  /** Those for which there was no room come first. */
+  /** Those that there was no room to read come first. */
   #inTurn(sources: readonly Source[]): readonly Source[] {
     const first = Math.max(
       0,
@@ -154,16 +194,14 @@ class Watch {
     return [...sources.slice(first), ...sources.slice(0, first)];
   }
 
-  async #lookAt(seen: Seen): Promise<void> {
+  /** @returns whether there is something to mend, take or tell. */
+  async #lookAt(seen: Seen): Promise<boolean> {
     const { source, wait, owed } = seen;
     const judged = await this.#judge(seen);
     const isComplete = judged !== null && judged.complete.length > 0;
     if (judged !== null && !isComplete) await noteWait(this.#work, { source, waiting: judged.waiting, before: wait });
-    const at = { timeZone: seen.district.policy.timeZone, now: this.#work.clock.now() };
-    const isOwed = owed.some((set) => set.state !== "taken" || set.received_told_at === null || isDue(source, set, at));
-    if (!isOwed && !isComplete && !this.#isToMend(seen) && !this.#isToTell(seen)) return;
-    if (this.#running.size < sourcesAtOnce) this.#start(seen);
-    else this.#next ??= textOf(source);
+    const isOwed = owed.some((set) => set.state !== "taken" || set.received_told_at === null);
+    return isOwed || isComplete || this.#isToMend(seen) || this.#isToTell(seen);
   }
 
   /** null when it cannot be said just now. */
@@ -187,9 +225,11 @@ class Watch {
   #isToMend({ source, files }: Seen): boolean {
     const last = this.#mendedAt.get(textOf(source));
     if (last !== undefined) return files.length > 0 && performance.now() - last > mendEveryMs;
-    const { sets } = placeOf(this.#work.root, keyOf(source));
+    // What lies in the folder of another server is not asked for here.
+    if (source.kind === "folder") return true;
+    const { sets, reports } = placeOf(this.#work.root, keyOf(source));
     const isLeft = existsSync(sets) && readdirSync(sets).length > 0;
-    const isTold = existsSync(join(this.#reportsOf(source), "waiting.txt"));
+    const isTold = existsSync(join(reports, "waiting.txt"));
     if (files.length === 0 && !isLeft && !isTold) this.#mendedAt.set(textOf(source), performance.now());
     return files.length > 0 || isLeft || isTold;
   }
@@ -200,19 +240,38 @@ class Watch {
     return isSettled(this.#work, source, wait) && told !== JSON.stringify(wait.state);
   }
 
-  #start(seen: Seen): void {
-    const { source } = seen;
+  /** Reads what is due, beside what called, if there is room. */
+  #startReading({ source, district, owed }: Seen): void {
     const key = textOf(source);
-    const running = this.#guarded(source, nameOf(source), () => this.#workOn(seen)).finally(() =>
-      this.#running.delete(key),
+    const at = { timeZone: district.policy.timeZone, now: this.#work.clock.now() };
+    const isOwed = owed.some((set) => set.state === "taken" && isDue(source, set, at));
+    if (!isOwed || this.#reading.has(key) || this.#work.failures.isPaused(nameOf(source))) return;
+    if (this.#reading.size >= readAtOnce) {
+      this.#next ??= key;
+      return;
+    }
+    const reading = this.#guarded(source, nameOf(source), () => this.#read(source, at.timeZone));
+    this.#reading.set(
+      key,
+      reading.then(() => void this.#reading.delete(key)),
     );
-    this.#running.set(key, running);
+  }
+
+  async #read(source: Source, timeZone: string): Promise<void> {
+    const name = readingLease(source);
+    const held = await holdLease(this.#work.sql, { name, holder: randomUUID(), ttlMs: leaseMs });
+    if (held === null) return;
+    try {
+      await readSets(this.#work, { source, timeZone, signal: AbortSignal.any([this.#signal, held.signal]) });
+    } finally {
+      await held.release();
+    }
   }
 
   /** What fails of one source is told and tried again later; what fails of the world ends the look. */
-  async #guarded({ district }: Source, name: string, work: () => Promise<void>): Promise<void> {
+  async #guarded<T>({ district }: Source, name: string, work: () => Promise<T>): Promise<T | null> {
     try {
-      await work();
+      return await work();
     } catch (error) {
       try {
         const failed = failureOf(error, this.#signal);
@@ -220,10 +279,11 @@ class Watch {
       } catch (broken) {
         this.#broken.push(broken);
       }
+      return null;
     }
   }
 
-  /** Alone of all processes: mends, takes, reads and tells. */
+  /** Alone of all processes: mends, takes and tells. */
   async #workOn(seen: Seen): Promise<void> {
     const { source, district } = seen;
     const { sql, root, clock } = this.#work;
@@ -233,16 +293,14 @@ class Watch {
     try {
       await mend(sql, root, source);
       this.#mendedAt.set(textOf(source), performance.now());
-      const tell = (): Promise<void> => tellDistrict(this.#work, { source, folder: this.#reportsOf(source) });
-      const { manifestOptional, timeZone } = district.policy;
+      const { manifestOptional } = district.policy;
       for (let took = true; took && !signal.aborted;) {
         const facts = await this.#factsOf(source, await lyingFiles(sql, keyOf(source)));
         took = facts !== null && (await takeSet(sql, { root, source, facts, manifestOptional, now: clock.now() }));
       }
-      await tell();
-      await readSets(this.#work, { source, timeZone, signal, ended: tell });
+      await tellDistrict(this.#work, { source, folder: this.#reportsOf(source) });
       await this.#tellWait(seen);
-      if (!this.#work.failures.isPaused(nameOf(source))) this.#work.failures.forget(nameOf(source));
+      this.#work.failures.forget(workOf(source));
     } finally {
       await held.release();
     }
@@ -303,6 +361,11 @@ class Rarely {
 /** Under which failures of looking are known. */
 function lookOf(source: Source): string {
   return `look ${textOf(source)}`;
+}
+
+/** Under which failures of mending, taking and telling are known. */
+function workOf(source: Source): string {
+  return `work ${textOf(source)}`;
 }
 
 function textOf({ district, id }: Source): string {

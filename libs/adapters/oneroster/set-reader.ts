@@ -46,7 +46,8 @@ export const defaultSetLimits: SetLimits = { entries: 1_000, entryBytes: 16e9, t
 
 /**
  * Opens the folder or zip at a path.
- * @throws AppError `set.unreadable` when there is neither, or the zip cannot be trusted; its detail `fault` is a SetFault.
+ * @throws AppError `set.unreadable` when there is neither, or the zip cannot be trusted; its detail `fault` is a SetFault;
+ * `set.io` when the machine failed.
  */
 export async function openSet(path: string, limits: SetLimits = defaultSetLimits): Promise<DeliveredSet> {
   const found = await stat(path).catch((cause: unknown) => {
@@ -65,7 +66,9 @@ async function openFolder(path: string): Promise<DeliveredSet> {
   const entries: SetEntry[] = [];
   for (const name of names.filter((candidate) => knownNames.has(candidate)).toSorted()) {
     const file = join(path, name);
-    const { size } = await stat(file);
+    const { size } = await stat(file).catch((cause: unknown) => {
+      throw unreadable("file.denied", `the file ${name} may not be read`, cause);
+    });
     entries.push({ name, bytes: size, open: () => Promise.resolve(streamOf(folderBytes(file, name))) });
   }
   const others = listed.filter((entry) => !(entry.isFile() && knownNames.has(entry.name))).map((entry) => entry.name);

@@ -1,4 +1,5 @@
 // The error of a set that cannot be read, with what is wrong with it in one sentence and as a name.
+// It keeps true that a machine which fails is never said to be a fault of the set: that may be read later.
 
 import { AppError } from "../../errors.ts";
 
@@ -41,7 +42,27 @@ export type SetFault =
   | "zip.twice"
   | "zip.two_names";
 
-/** @returns AppError `set.unreadable`; its details say which fault it is. */
+/** What the system says of a path that will say the same tomorrow. Everything else is the machine: too many open files, a disk. */
+const lasting: ReadonlySet<string> = new Set([
+  "EACCES",
+  "EISDIR",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "ENOENT",
+  "ENOTDIR",
+  "EPERM",
+]);
+
+/** @returns AppError `set.unreadable`; its details say which fault it is. `set.io` when the machine failed. */
 export function unreadable(fault: SetFault, sentence: string, cause?: unknown): AppError {
+  const { code } = systemError(cause) ?? { code: null };
+  if (code !== null && !lasting.has(code)) return new AppError("set.io", { cause, details: { code } });
   return new AppError("set.unreadable", { message: `reading the set: ${sentence}`, cause, details: { fault } });
+}
+
+/** The system's own error, if there is one among the causes. */
+function systemError(thrown: unknown): { readonly code: string } | null {
+  if (!(thrown instanceof Error)) return null;
+  if ("syscall" in thrown && "code" in thrown && typeof thrown.code === "string") return { code: thrown.code };
+  return systemError(thrown.cause);
 }

@@ -20,6 +20,7 @@ import { type LinkPorts, unlinkAccounts } from "./account-links.ts";
 import { deleteUnnamed } from "./landing-retention.ts";
 import { checkLease, type HeldLease, holdLease, weekLease } from "./leases.ts";
 import { rosterTables } from "./roster-rows.ts";
+import { readingLease } from "./sources.ts";
 import { isStone, type Stone, stoneOf } from "./stones.ts";
 
 export type RemovalPorts = LinkPorts & {
@@ -112,7 +113,9 @@ function leaseNames(id: DistrictId): readonly string[] {
 /** Of whoever takes and reads what the district uploaded: it takes one of the others later. */
 async function dropLeases(sql: Knex, district: DistrictId): Promise<readonly string[]> {
   const ids: readonly string[] = await sql("sources").where({ district }).orderBy("id").pluck("id");
-  return ids.flatMap((id) => parseSourceId(id) ?? []).map((source) => sourceLease({ district, source }));
+  return ids
+    .flatMap((id) => parseSourceId(id) ?? [])
+    .flatMap((id) => [sourceLease({ district, source: id }), readingLease({ district, id })]);
 }
 
 function topicLeases(id: DistrictId): readonly string[] {

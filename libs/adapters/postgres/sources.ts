@@ -3,8 +3,14 @@
 import type { Knex } from "knex";
 
 import { type DistrictId, parseDistrictId, parseSourceId, type SourceId } from "../../domain/ids.ts";
-import { type DropSettings, parseDropSettings, type SourceChecks, type SourceKind } from "../../domain/source.ts";
-import { AppError } from "../../errors.ts";
+import {
+  defaultDropSettings,
+  type DropSettings,
+  parseDropSettings,
+  type SourceChecks,
+  type SourceKind,
+} from "../../domain/source.ts";
+import { AppError, isAppError } from "../../errors.ts";
 
 export type Source = {
   readonly district: DistrictId;
@@ -30,12 +36,13 @@ const columns = ["district", "id", "kind", "settings", "created_at", "disabled_a
 /** What was checked when it was stored is not checked again. */
 const trusted: SourceChecks = { isCron: () => true, isNetwork: () => true, isFile: () => true };
 
-/** @throws AppError `source.unknown`. */
+/** @throws AppError `source.unknown`, `config.invalid`. */
 export async function sourceOf(sql: Knex, district: DistrictId, id: string): Promise<Source> {
   const row: Row | undefined = await sql("sources").where({ district, id }).first(columns);
-  const source = row === undefined ? null : whole(row);
-  if (source === null) throw new AppError("source.unknown", { message: `district ${district} has no source ${id}` });
-  return source;
+  const named = row === undefined ? null : namedBy(row);
+  if (row === undefined || named === null)
+    throw new AppError("source.unknown", { message: `district ${district} has no source ${id}` });
+  return whole(row, named);
 }
 
 /**
@@ -116,30 +123,63 @@ async function lockDistrict(sql: Knex.Transaction, district: DistrictId): Promis
   if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
 }
 
-/** Those of a district, or of all. */
-export async function allSources(sql: Knex, district?: DistrictId): Promise<readonly Source[]> {
+/** Of whoever reads the sets of a source that were taken: others take new ones meanwhile. */
+export function readingLease({ district, id }: Pick<Source, "district" | "id">): string {
+  return `drops.read.${district}.${id}`;
+}
+
+/**
+ * Those of a district, or of all. One whose settings cannot be read keeps none of the others away.
+ * @param broken hears of it.
+ */
+export async function allSources(
+  sql: Knex,
+  district?: DistrictId,
+  broken: (source: { readonly district: DistrictId; readonly id: SourceId; readonly error: AppError }) => void = ignore,
+): Promise<readonly Source[]> {
   const rows: readonly Row[] = await sql("sources")
     .where(district === undefined ? {} : { district })
     .orderBy(["district", "id"])
     .select(columns);
-  return rows.flatMap((row) => whole(row) ?? []);
+  return rows.flatMap((row) => {
+    const named = namedBy(row);
+    if (named === null) return [];
+    try {
+      return [whole(row, named)];
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      broken({ ...named, error });
+      return [];
+    }
+  });
 }
 
-function whole(row: Row): Source | null {
+const ignore = (): undefined => undefined;
+
+function namedBy(row: Row): Pick<Source, "district" | "id"> | null {
   const district = parseDistrictId(row.district);
   const id = parseSourceId(row.id);
-  if (district === null || id === null) return null;
-  const parsed = parseDropSettings(row.settings, trusted);
+  return district === null || id === null ? null : { district, id };
+}
+
+/** @throws AppError `config.invalid`. */
+function whole(row: Row, named: Pick<Source, "district" | "id">): Source {
+  const parsed = parseDropSettings(ownFields(row.settings), trusted);
   if (parsed.outcome === "faults")
     throw new AppError("config.invalid", {
       message: `reading stored settings of a source: ${parsed.faults.join("; ")}`,
     });
   return {
-    district,
-    id,
+    ...named,
     kind: row.kind,
     settings: parsed.settings,
     createdAt: row.created_at.getTime(),
     isEnabled: row.disabled_at === null,
   };
+}
+
+/** Another version may have stored fields that this one does not know. */
+function ownFields(settings: unknown): unknown {
+  if (typeof settings !== "object" || settings === null) return settings;
+  return Object.fromEntries(Object.entries(settings).filter(([field]) => Object.hasOwn(defaultDropSettings, field)));
 }

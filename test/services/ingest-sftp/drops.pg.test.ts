@@ -1,5 +1,6 @@
 // What a district drops becomes one delivery once it is whole, and never before.
 
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,8 @@ import t from "tap";
 import { ZipFile } from "yazl";
 
 import { placeOf } from "../../../libs/adapters/drops/place.ts";
+import { holdLease } from "../../../libs/adapters/postgres/leases.ts";
+import { controlKey, controlTopics, districtTopic } from "../../../libs/topics.ts";
 import {
   aWhile,
   deliveryStates,
@@ -22,7 +25,7 @@ import {
   whileWatching,
 } from "../../support/drops.ts";
 import { topicRecords } from "../../support/pipeline.ts";
-import { anotherProcess } from "../../support/system.ts";
+import { addDistrict, anotherProcess } from "../../support/system.ts";
 
 const night1 = setOf("v12-bulk");
 const night2 = setOf("v12-bulk", "Another title");
@@ -290,4 +293,51 @@ t.test("two processes share the sources, and a set is delivered once", async (t)
   );
   t.same(await setStates(district), ["delivered", "delivered", "delivered"]);
   t.same(await deliveryStates(district), ["accepted", "accepted", "accepted"]);
+});
+
+t.test("sources whose sets cannot be read keep no other from being taken, told of and read", async (t) => {
+  const district = await dropDistrict(t);
+  const { system, source, root } = district;
+  const { sql } = system;
+  const settings: { readonly settings: object } = await sql("sources").first("settings");
+  for (const name of ["elm", "fir", "ash", "yew"]) {
+    const id = await addDistrict(system, name);
+    await sql("sources").insert({ district: id, id: source, kind: "sftp", settings: settings.settings });
+    const held = await holdLease(sql, { name: districtTopic("entities", id), holder: randomUUID(), ttlMs: 15_000 });
+    t.teardown(() => held?.release());
+    await uploadSet(district.drops.files({ district: id, source }, "198.51.100.7"), night1);
+  }
+  // One whose settings cannot be read, and news that cannot be.
+  const bad = await addDistrict(system, "bay");
+  await sql("sources").insert({
+    district: bad,
+    id: source,
+    kind: "sftp",
+    settings: JSON.stringify({ quietSeconds: "x" }),
+  });
+  const unknown = JSON.stringify({ ...settings.settings, later: 1 });
+  await sql("sources").where({ district: district.district }).update({ settings: unknown });
+  await system.log.transaction(async (tx) => {
+    tx.append(controlTopics.plans.name, [{ key: controlKey(bad, source), value: Buffer.from("garbage") }]);
+    await Promise.resolve();
+  });
+  await whileWatching({ system, root }, async () => {
+    await until("four are being read", async () => (await deliveryStates(district)).length === 4);
+    await uploadSet(district.files, night1);
+    await until("its receipt is told", async () => {
+      const own = sql("drop_sets").where({ district: district.district }).whereNotNull("received_told_at");
+      return (await count(own.select("id"))) === 1;
+    });
+    const stopped = await system.inbox.stopped("ingest-sftp.news");
+    t.match(stopped, [{ district: "bay", reason: /^registry\.undecodable/u }]);
+    await until("people are told", async () => {
+      const told = JSON.stringify((await topicRecords(system, "notices")).map(({ value }) => value));
+      return told.includes("config.invalid") && told.includes("registry.undecodable");
+    });
+    await sql("leases").where("name", "like", "entities.%").delete();
+    await until("all are read", async () => {
+      const states = await deliveryStates(district);
+      return states.length === 5 && states.every((state) => state === "accepted");
+    });
+  });
 });

@@ -1,0 +1,128 @@
+// Sets that were taken are read to their end, and nothing but a fault of their own ends one.
+
+import { existsSync, readdirSync, rmSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import t from "tap";
+
+import { factsOf } from "../../../libs/adapters/drops/facts.ts";
+import { lyingFiles } from "../../../libs/adapters/drops/contents.ts";
+import { setFolder, takenSets, takeSet } from "../../../libs/adapters/drops/sets.ts";
+import { sourceOf, type Source } from "../../../libs/adapters/postgres/sources.ts";
+import { unreadable } from "../../../libs/adapters/oneroster/unreadable.ts";
+import { parseSourceId } from "../../../libs/domain/ids.ts";
+import { deliver } from "../../../libs/ingest/deliver.ts";
+import { readSets } from "../../../services/ingest-sftp/drop-sets.ts";
+import { Failures } from "../../../services/ingest-sftp/failures.ts";
+import {
+  deliveryStates,
+  dropDistrict,
+  type DropDistrict,
+  quietSeconds,
+  setOf,
+  type SetOfFiles,
+  setStates,
+  uploadSet,
+} from "../../support/drops.ts";
+import { topicRecords } from "../../support/pipeline.ts";
+
+const night1 = setOf("v12-bulk");
+const night2 = setOf("v12-bulk", "Another title");
+
+/** Uploads a set and takes it. @returns the source, and where the set's files are. */
+async function taken(district: DropDistrict, set: SetOfFiles): Promise<{ source: Source; folder: string }> {
+  const { system, root } = district;
+  const { sql } = system;
+  const source = await sourceOf(sql, district.district, district.source);
+  await uploadSet(district.files, set);
+  for (let tries = 0; tries < 50; tries++) {
+    await sleep(quietSeconds * 200);
+    const facts = await factsOf(root, { source, files: await lyingFiles(sql), last: null });
+    const about = { root, source, manifestOptional: true, now: system.clock.now() };
+    if (facts !== null && (await takeSet(sql, { ...about, facts }))) {
+      const last = (await takenSets(sql, source)).at(-1);
+      return { source, folder: setFolder(root, source, last?.id ?? "none") };
+    }
+  }
+  throw new Error("the set is whole and was not taken");
+}
+
+async function read({ system, root }: DropDistrict, source: Source): Promise<void> {
+  const work = { ...system, root, failures: new Failures(system, 1000) };
+  await readSets(work, { source, timeZone: "UTC", signal: new AbortController().signal });
+}
+
+async function notices({ system }: DropDistrict): Promise<string> {
+  return JSON.stringify((await topicRecords(system, "notices")).map(({ value }) => value));
+}
+
+t.test("I23 a taken set that lost files is no delivery, and a newer one in bulk is read in its place", async (t) => {
+  const district = await dropDistrict(t);
+  const { source, folder } = await taken(district, night1);
+  rmSync(join(folder, "users.csv"));
+  await read(district, source);
+  t.same([await setStates(district), await deliveryStates(district)], [["taken"], []]);
+  t.match(await notices(district), /set\.incomplete/u);
+  const newer = await taken(district, night2);
+  truncateSync(join(newer.folder, "orgs.csv"), 10);
+  await read(district, source);
+  t.same([await setStates(district), await deliveryStates(district)], [["taken", "taken"], []], "nor one that was cut");
+  await taken(district, night2);
+  await read(district, source);
+  t.same(await setStates(district), ["refused", "refused", "delivered"]);
+  t.same(await deliveryStates(district), ["accepted"]);
+});
+
+t.test("a set waits while another source is enabled: what was uploaded is not lost for it", async (t) => {
+  const district = await dropDistrict(t);
+  const { sql } = district.system;
+  const { source, folder } = await taken(district, night1);
+  await sql("sources").update({ disabled_at: sql.fn.now() });
+  await sql("sources").insert({ district: district.district, id: "files", kind: "files" });
+  await read(district, source);
+  t.same(await setStates(district), ["taken"]);
+  t.equal(readdirSync(folder).length, night1.size);
+  t.match(await notices(district), /source\.second/u);
+  await sql("sources").where({ id: "files" }).update({ disabled_at: sql.fn.now() });
+  await sql("sources").where({ id: "sftp" }).update({ disabled_at: null });
+  await read(district, source);
+  t.same([await setStates(district), await deliveryStates(district)], [["delivered"], ["accepted"]]);
+  t.notOk(existsSync(folder));
+});
+
+t.test("the same set is another one once a different source delivered in between", async (t) => {
+  const district = await dropDistrict(t);
+  const { sql } = district.system;
+  const { source } = await taken(district, night1);
+  await read(district, source);
+  await sql("sources").where({ id: "sftp" }).update({ disabled_at: sql.fn.now() });
+  const files = parseSourceId("files");
+  if (files === null) throw new Error("it is an id");
+  const path = t.testdir(Object.fromEntries(night2));
+  const { signal } = new AbortController();
+  await deliver(district.system, { district: district.district, source: files, path, signal });
+  await sql("sources").where({ id: "files" }).update({ disabled_at: sql.fn.now() });
+  await sql("sources").where({ id: "sftp" }).update({ disabled_at: null });
+  await taken(district, night1);
+  await read(district, source);
+  t.same(await setStates(district), ["delivered", "delivered"]);
+  district.system.sleepDays(1);
+  await taken(district, night1);
+  await read(district, source);
+  t.equal((await setStates(district)).at(-1), "delivered", "the other's may have come at the same moment");
+  await taken(district, night1);
+  await read(district, source);
+  t.equal((await setStates(district)).at(-1), "same");
+});
+
+t.test("a machine that fails is not said to be a fault of the set", async (t) => {
+  const failing = (code: string): Error => Object.assign(new Error(code), { code, syscall: "read" });
+  for (const code of ["EMFILE", "EIO", "ESTALE"]) {
+    const wrapped = new Error("reading the archive", { cause: failing(code) });
+    t.match(unreadable("zip.damaged", "the zip is damaged", wrapped), { code: "set.io", retryable: true });
+  }
+  t.match(unreadable("file.denied", "it may not be read", failing("EACCES")), { code: "set.unreadable" });
+  const zlib = Object.assign(new Error("incorrect header"), { code: "Z_DATA_ERROR", errno: -3 });
+  t.match(unreadable("zip.damaged", "the zip is damaged", zlib), { code: "set.unreadable" });
+});
