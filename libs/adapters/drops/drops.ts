@@ -1,7 +1,9 @@
 // The files of all sources, for the sessions of this process. A lease says that the process lives; what a process was
 // writing that is gone is torn.
 // It keeps true that a file has one writer: within a process the newest upload takes the place of an earlier one, whose
-// connection may have broken without a word; what another living process writes is refused as busy.
+// connection may have broken without a word; what another living process writes is refused as busy. A process whose lease
+// ended writes no more. Of each source one change at a time takes a connection of the database, so that no client keeps
+// the others waiting.
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,30 +13,44 @@ import { FileRefusal } from "../sftp/district-files.ts";
 import { releaseLease, renewLease, takeLease } from "../postgres/leases.ts";
 import type { Lease } from "../../ports.ts";
 import { DropFiles } from "./files.ts";
-import type { SourceKey } from "./place.ts";
-import { holderLease, whereSource } from "./rows.ts";
+import { defaultDropLimits, type DropLimits, makeFolder, refusalOf, type SourceKey } from "./place.ts";
+import { Room } from "./room.ts";
+import { holderLease, lockSource, whereSource } from "./rows.ts";
 import type { DropUpload } from "./upload.ts";
 
 const leaseMs = 15_000;
 
 type Open = { readonly key: SourceKey; readonly path: string; readonly upload: DropUpload };
 
+export type DropsAbout = {
+  readonly sql: Knex;
+  /** The folder `drops` of the data folder. */
+  readonly root: string;
+  readonly limits?: Partial<Pick<DropLimits, "sourceBytes">>;
+};
+
 export class Drops {
   readonly sql: Knex;
   readonly root: string;
   readonly holder = randomUUID();
   readonly #uploads = new Map<string, Open>();
+  readonly #room: Room;
+  /** By source, the last change that is waiting or under way. */
+  readonly #changes = new Map<string, Promise<unknown>>();
   readonly #end = new AbortController();
   #lease: Lease | null = null;
+  /** Until when the lease holds whatever happens, by the clock of `performance`. */
+  #heldUntil = 0;
   #renewing: Promise<void> = Promise.resolve();
 
-  private constructor({ sql, root }: { readonly sql: Knex; readonly root: string }) {
+  private constructor({ sql, root, limits }: DropsAbout) {
     this.sql = sql;
     this.root = root;
+    this.#room = new Room({ folder: root, ...defaultDropLimits, ...limits });
   }
 
-  /** @param about.root the folder `drops` of the data folder. */
-  static async open(about: { readonly sql: Knex; readonly root: string }): Promise<Drops> {
+  static async open(about: DropsAbout): Promise<Drops> {
+    await makeFolder(about.root);
     const drops = new Drops(about);
     await drops.#hold();
     drops.#renewing = drops.#renew();
@@ -91,10 +107,58 @@ export class Drops {
     return this.#uploads.has(nameOf(key, path));
   }
 
+  /**
+   * Work under the source's lock, after what this process does there already.
+   * @throws FileRefusal only.
+   */
+  async locked<T>(key: SourceKey, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+    const name = textOf(key);
+    const change = (this.#changes.get(name) ?? Promise.resolve()).then(() =>
+      this.sql.transaction(async (trx) => {
+        await lockSource(trx, key);
+        return work(trx);
+      }),
+    );
+    const settled = change.catch(() => undefined);
+    this.#changes.set(name, settled);
+    try {
+      return await change;
+    } catch (error) {
+      throw refusalOf(error);
+    } finally {
+      if (this.#changes.get(name) === settled) this.#changes.delete(name);
+    }
+  }
+
+  /** Before a write. @throws FileRefusal `failed` when the lease has ended: others may have the file; `full`. */
+  mayWrite(key: SourceKey, about: { readonly writes: number; readonly grows: number }): void {
+    if (performance.now() >= this.#heldUntil)
+      throw new FileRefusal("failed", "the upload was interrupted; upload the file again");
+    this.#room.take(textOf(key), about);
+  }
+
+  /** Counts what the source has, under its lock. */
+  async count(trx: Knex.Transaction, key: SourceKey): Promise<void> {
+    const { rows } = await trx.raw<{ readonly rows: readonly { readonly bytes: number }[] }>(
+      `select cast(
+         (select coalesce(sum(bytes), 0) from drop_files
+          where district = :district and source = :source and (state <> 'open' or holder is distinct from :holder))
+         + (select coalesce(sum(cast(file->>'bytes' as int8)), 0)
+            from drop_sets, jsonb_array_elements(files) as file
+            where district = :district and source = :source and state = 'taken') as float8) as bytes`,
+      { ...whereSource(key), holder: this.holder },
+    );
+    const own = [...this.#uploads.values()].filter((open) => textOf(open.key) === textOf(key));
+    const open = own.reduce((sum, { upload }) => sum + upload.bytes, 0);
+    this.#room.counted(textOf(key), (rows[0]?.bytes ?? 0) + open);
+  }
+
   async #hold(): Promise<void> {
     const request = { name: holderLease(this.holder), holder: this.holder, ttlMs: leaseMs };
-    if (this.#lease !== null && (await renewLease(this.sql, this.#lease, leaseMs))) return;
-    this.#lease = await takeLease(this.sql, request);
+    const askedAt = performance.now();
+    if (this.#lease === null || !(await renewLease(this.sql, this.#lease, leaseMs)))
+      this.#lease = await takeLease(this.sql, request);
+    if (this.#lease !== null) this.#heldUntil = askedAt + leaseMs;
   }
 
   async #renew(): Promise<void> {
@@ -124,5 +188,9 @@ export class Drops {
 }
 
 function nameOf({ district, source }: SourceKey, path: string): string {
-  return `${district} ${source} ${path}`;
+  return `${textOf({ district, source })} ${path}`;
+}
+
+function textOf({ district, source }: SourceKey): string {
+  return `${district} ${source}`;
 }

@@ -2,19 +2,10 @@
 // It keeps true that folder and rows change together under the source's lock; that a session sees nothing but its own
 // folder and the reports to it, which it may only read; and that a session makes no link and follows none.
 
-import {
-  closeSync,
-  constants,
-  lstatSync,
-  lutimesSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  unlinkSync,
-} from "node:fs";
-import { basename, join } from "node:path";
+import { closeSync, constants, lstatSync, lutimesSync, openSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { copyFile, mkdir, rename } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { basename, dirname, join } from "node:path";
 import type { Knex } from "knex";
 
 import { auditSftp } from "../sftp/audit.ts";
@@ -31,6 +22,7 @@ import type { Drops } from "./drops.ts";
 import {
   defaultDropLimits,
   isReports,
+  makeFolder,
   pathWithin,
   type Place,
   placeOf,
@@ -38,9 +30,10 @@ import {
   reportsPath,
   type SourceKey,
   statOf,
+  syncFolder,
 } from "./place.ts";
-import { lockSource, whereSource } from "./rows.ts";
-import { DropUpload, readAt } from "./upload.ts";
+import { whereSource } from "./rows.ts";
+import { DropUpload, readAt, type UploadGuard } from "./upload.ts";
 
 const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 
@@ -98,18 +91,21 @@ export class DropFiles implements DistrictFiles {
 
   async openWrite(path: string, flags: WriteFlags): Promise<Upload> {
     const begun: DropUpload[] = [];
+    let isNew = true;
     try {
       const upload = await this.#locked(async (trx) => {
         const place = this.#changeable(path);
-        await this.#mayWrite(trx, { path, place, flags });
+        isNew = await this.#mayBegin(trx, { path, place, flags });
         await this.#drops.claim(trx, this.#key, path);
+        if (!flags.truncate) await this.#leaveToOthers(trx, path, place);
         const opened = this.#begin(path, openSync(place, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CREAT, 0o600));
         begun.push(opened);
-        await this.#rowOpened(trx, path, opened.about().bytes);
+        await this.#rowOpened(trx, path, opened.bytes);
+        await this.#drops.count(trx, this.#key);
         return opened;
       });
       // Not before it is known that the file is open: a closed one is what it was when it was closed.
-      if (flags.truncate) upload.truncate(0);
+      if (flags.truncate && !isNew) upload.startOver();
       return upload;
     } catch (error) {
       for (const upload of begun) await upload.abandon();
@@ -117,10 +113,26 @@ export class DropFiles implements DistrictFiles {
     }
   }
 
-  async #mayWrite(
+  /** A process that seems gone may only have slept: what it has open is left to it, and a copy goes on. */
+  async #leaveToOthers(trx: Knex.Transaction, path: string, place: string): Promise<void> {
+    const row: unknown = await trx("drop_files")
+      .where({ ...whereSource(this.#key), path, state: "torn" })
+      .whereNotNull("holder")
+      .whereNot({ holder: this.#drops.holder })
+      .first("path");
+    if (row === undefined || statOf(place)?.isFile() !== true) return;
+    // What is left of a copy there is cleared away.
+    const copy = join(this.#place.sets, `${randomUUID()}.copy`);
+    await makeFolder(this.#place.sets);
+    await copyFile(place, copy, constants.COPYFILE_FICLONE);
+    await rename(copy, place);
+  }
+
+  /** @returns whether there is no file yet. */
+  async #mayBegin(
     trx: Knex.Transaction,
     { path, place, flags }: { readonly path: string; readonly place: string; readonly flags: WriteFlags },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const found = statOf(place);
     if (found === undefined) {
       if (!flags.create) throw new FileRefusal("missing", "there is no such file");
@@ -129,18 +141,23 @@ export class DropFiles implements DistrictFiles {
         .whereNot({ path })
         .count("* as count");
       if ((counted?.count ?? 0) >= defaultDropLimits.files) throw new FileRefusal("full", "there are too many files");
-      return;
+      return true;
     }
     if (found.isDirectory()) throw new FileRefusal("is-folder", "it is a folder");
     if (!found.isFile()) throw new FileRefusal("forbidden", "it is no file");
     if (flags.create && flags.exclusive) throw new FileRefusal("exists", "the file exists already");
+    return false;
   }
 
   #begin(path: string, descriptor: number): DropUpload {
     const { sql, holder } = this.#drops;
-    const ended = (upload: DropUpload): void => this.#drops.ended(this.#key, path, upload);
+    const guard: UploadGuard = {
+      mayWrite: (about) => this.#drops.mayWrite(this.#key, about),
+      locked: (work) => this.#drops.locked(this.#key, work),
+      ended: (upload) => this.#drops.ended(this.#key, path, upload),
+    };
     const about = { sql, holder, key: this.#key, address: this.#address };
-    const upload = new DropUpload({ ...about, path, place: this.#locate(path), descriptor, ended });
+    const upload = new DropUpload({ ...about, path, place: this.#locate(path), descriptor, guard });
     this.#drops.began({ key: this.#key, path, upload });
     return upload;
   }
@@ -168,7 +185,8 @@ export class DropFiles implements DistrictFiles {
       if (found.isDirectory()) await this.#renameFolder(trx, { from, to });
       else await this.#renameFile(trx, { from, to });
       await this.#audit(trx, { event: "rename", path: to, formerPath: from });
-      renameSync(old, place);
+      await rename(old, place);
+      for (const folder of new Set([dirname(place), dirname(old)])) await syncFolder(folder);
     });
   }
 
@@ -222,8 +240,8 @@ export class DropFiles implements DistrictFiles {
       const all = readdirSync(this.#place.files, { recursive: true, withFileTypes: true });
       if (all.filter((entry) => entry.isDirectory()).length >= defaultDropLimits.folders)
         throw new FileRefusal("full", "there are too many folders");
-      mkdirSync(place, { mode: 0o700 });
-      await Promise.resolve();
+      await mkdir(place, { mode: 0o700 });
+      await syncFolder(dirname(place));
     });
   }
 
@@ -264,19 +282,14 @@ export class DropFiles implements DistrictFiles {
   /** @throws FileRefusal `forbidden` for the root and the reports. */
   #changeable(path: string): string {
     if (path === "/" || isReports(path)) throw new FileRefusal("forbidden", "this folder may only be read");
-    mkdirSync(this.#place.files, { recursive: true, mode: 0o700 });
     return this.#locate(path);
   }
 
   async #locked<T>(work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
-    try {
-      return await this.#drops.sql.transaction(async (trx) => {
-        await lockSource(trx, this.#key);
-        return work(trx);
-      });
-    } catch (error) {
-      throw refusalOf(error);
-    }
+    return this.#drops.locked(this.#key, async (trx) => {
+      await makeFolder(this.#place.files);
+      return work(trx);
+    });
   }
 }
 

@@ -43,9 +43,21 @@ export type DropLimits = {
   readonly files: number;
   readonly folders: number;
   readonly fileBytes: number;
+  /** Of all files of a source, those of sets that are not read yet too. */
+  readonly sourceBytes: number;
+  /** How far behind a file's end a client may write: some send a few parts at once. */
+  readonly gapBytes: number;
 };
 
-export const defaultDropLimits: DropLimits = { nameBytes: 255, depth: 8, files: 1_000, folders: 100, fileBytes: 16e9 };
+export const defaultDropLimits: DropLimits = {
+  nameBytes: 255,
+  depth: 8,
+  files: 1_000,
+  folders: 100,
+  fileBytes: 16e9,
+  sourceBytes: 64e9,
+  gapBytes: 1 << 26,
+};
 
 export const reportsPath = "/reports";
 

@@ -43,7 +43,10 @@ export function holderLease(holder: string): string {
   return `drops.holder.${holder}`;
 }
 
-/** What processes wrote that are gone is torn. @returns how many files that were. */
+/**
+ * What processes wrote that are gone is torn. Who wrote it stays known: such a process may only have slept, and still have
+ * the file open. @returns how many files that were.
+ */
 export async function tearLeftOpen(sql: Knex): Promise<number> {
   return sql("drop_files")
     .where({ state: "open" })
@@ -52,5 +55,5 @@ export async function tearLeftOpen(sql: Knex): Promise<number> {
          select 1 from leases
          where name = 'drops.holder.' || drop_files.holder and expires_at > clock_timestamp())`,
     )
-    .update({ state: "torn", holder: null });
+    .update({ state: "torn" });
 }

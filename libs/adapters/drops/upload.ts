@@ -1,11 +1,22 @@
 // A file that a client writes, in place, so that an upload that was cut short can be resumed.
 // It keeps true: what is closed is durable and whole as far as its writer says; an upload that another one took the place
-// of writes no more; what was written behind a gap when the connection ended is cut off, so that nobody resumes over it.
+// of writes no more; what was written behind a gap when the connection ended is cut off, so that nobody resumes over it;
+// and a process that lost the file writes to nothing that counts.
 //
 //   open ──close──▶ closed
 //     └──abandon, a failed write, the end of the process──▶ torn ──opened again──▶ open
 
-import { closeSync, fstatSync, fsync, ftruncateSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { basename, dirname } from "node:path";
 import { promisify } from "node:util";
 import type { Knex } from "knex";
@@ -13,7 +24,7 @@ import type { Knex } from "knex";
 import { auditSftp } from "../sftp/audit.ts";
 import { type FileAbout, FileRefusal, type Upload } from "../sftp/district-files.ts";
 import { defaultDropLimits, refusalOf, type SourceKey, syncFolder } from "./place.ts";
-import { identityOf, lockSource, whereSource } from "./rows.ts";
+import { identityOf, whereSource } from "./rows.ts";
 
 const sync = promisify(fsync);
 
@@ -27,12 +38,23 @@ export type UploadAbout = {
   readonly address: string;
   /** Which process writes it. */
   readonly holder: string;
-  /** Called once, when nothing is written any more. */
-  readonly ended: (upload: DropUpload) => void;
+  readonly guard: UploadGuard;
 };
+
+/** What an upload asks of whoever knows all of them. */
+export interface UploadGuard {
+  /** Before each write. @throws FileRefusal `failed` when the process may not write any more; `full`. */
+  mayWrite(about: { readonly writes: number; readonly grows: number }): void;
+  /** Work under the source's lock. @throws FileRefusal only. */
+  locked(work: (trx: Knex.Transaction) => Promise<void>): Promise<void>;
+  /** Called once, when nothing is written any more. */
+  ended(upload: DropUpload): void;
+}
 
 export class DropUpload implements Upload {
   readonly #about: UploadAbout;
+  #descriptor: number;
+  #size: number;
   /** All bytes before it were there when it was opened, or were written since. */
   #whole: number;
   #failure: FileRefusal | null = null;
@@ -41,38 +63,65 @@ export class DropUpload implements Upload {
 
   constructor(about: UploadAbout) {
     this.#about = about;
-    this.#whole = fstatSync(about.descriptor).size;
+    this.#descriptor = about.descriptor;
+    this.#size = fstatSync(about.descriptor).size;
+    this.#whole = this.#size;
+  }
+
+  get bytes(): number {
+    return this.#size;
   }
 
   about(): FileAbout {
     this.#check();
-    const { size, mtimeMs } = fstatSync(this.#about.descriptor);
+    const { size, mtimeMs } = fstatSync(this.#descriptor);
     return { name: basename(this.#about.path), kind: "file", bytes: size, modifiedAt: mtimeMs, mayWrite: true };
   }
 
   write(offset: number, bytes: Uint8Array): void {
     this.#check();
     this.#attempt(() => {
-      if (offset + bytes.length > defaultDropLimits.fileBytes)
-        throw new FileRefusal("full", "the file is larger than any roster");
+      const end = offset + bytes.length;
+      if (end > defaultDropLimits.fileBytes) throw new FileRefusal("full", "the file is larger than any roster");
+      if (offset > this.#size + defaultDropLimits.gapBytes)
+        throw new FileRefusal("forbidden", "a file is written from its beginning on");
+      this.#about.guard.mayWrite({ writes: bytes.length, grows: Math.max(0, end - this.#size) });
       let done = 0;
-      while (done < bytes.length)
-        done += writeSync(this.#about.descriptor, bytes, done, bytes.length - done, offset + done);
+      while (done < bytes.length) done += writeSync(this.#descriptor, bytes, done, bytes.length - done, offset + done);
+      this.#size = Math.max(this.#size, end);
       if (offset <= this.#whole) this.#whole = Math.max(this.#whole, offset + bytes.length);
     });
   }
 
   read(offset: number, length: number): Uint8Array | null {
     this.#check();
-    return readAt(this.#about.descriptor, offset, length);
+    return readAt(this.#descriptor, offset, length);
   }
 
   truncate(bytes: number): void {
     this.#check();
+    if (bytes > this.#size) throw new FileRefusal("forbidden", "a file grows by what is written only");
     this.#attempt(() => {
-      if (bytes > defaultDropLimits.fileBytes) throw new FileRefusal("full", "the file is larger than any roster");
-      ftruncateSync(this.#about.descriptor, bytes);
+      this.#about.guard.mayWrite({ writes: 0, grows: bytes - this.#size });
+      ftruncateSync(this.#descriptor, bytes);
+      this.#size = bytes;
       this.#whole = Math.min(this.#whole, bytes);
+    });
+  }
+
+  /** Writes a new file in place of the one that is there, which a process that lost it may have open still. */
+  startOver(): void {
+    this.#check();
+    this.#attempt(() => {
+      const { place, guard } = this.#about;
+      guard.mayWrite({ writes: 0, grows: -this.#size });
+      unlinkSync(place);
+      const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
+      const anew = openSync(place, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+      closeSync(this.#descriptor);
+      this.#descriptor = anew;
+      this.#size = 0;
+      this.#whole = 0;
     });
   }
 
@@ -92,15 +141,16 @@ export class DropUpload implements Upload {
   }
 
   async #close(): Promise<void> {
-    const { sql, key, path, place, descriptor, holder } = this.#about;
+    const { key, path, place, holder, guard } = this.#about;
+    let mayBeClosed = false;
     try {
       this.#check();
-      await sync(descriptor);
+      await sync(this.#descriptor);
       await syncFolder(dirname(place));
-      await sql.transaction(async (trx) => {
-        await lockSource(trx, key);
+      await guard.locked(async (trx) => {
         this.#check();
-        const found = fstatSync(descriptor, { bigint: true });
+        mayBeClosed = true;
+        const found = fstatSync(this.#descriptor, { bigint: true });
         const count = await trx("drop_files")
           .where({ ...whereSource(key), path, state: "open", holder })
           .update({
@@ -114,24 +164,26 @@ export class DropUpload implements Upload {
         await this.#audit(trx, "upload", Number(found.size));
       });
     } catch (error) {
-      await this.#tear();
+      // Its row may say that it is whole, when the answer was lost: then it stays as it is.
+      await this.#tear(!mayBeClosed);
       throw refusalOf(error);
     }
     this.#end();
   }
 
-  async #tear(): Promise<void> {
+  async #tear(isCut = true): Promise<void> {
     if (!this.#isOpen) return;
-    const { sql, key, path, descriptor, holder } = this.#about;
-    const { size } = fstatSync(descriptor);
+    const { sql, key, path, holder } = this.#about;
     // A disk that fails here fails the next writer too.
-    if (size > this.#whole) this.#attempt(() => ftruncateSync(descriptor, this.#whole), false);
+    if (isCut && fstatSync(this.#descriptor).size > this.#whole)
+      this.#attempt(() => ftruncateSync(this.#descriptor, this.#whole), false);
+    const { size } = fstatSync(this.#descriptor);
     const row = { ...whereSource(key), path, state: "open", holder };
     this.#end();
     // When the database cannot be asked now, the holder tears what it does not write any more.
     await sql
       .transaction(async (trx) => {
-        const torn = { state: "torn", holder: null, still_since: trx.raw("clock_timestamp()") };
+        const torn = { state: "torn", holder: null, bytes: size, still_since: trx.raw("clock_timestamp()") };
         if ((await trx("drop_files").where(row).update(torn)) > 0) await this.#audit(trx, "torn", size);
       })
       .catch(() => undefined);
@@ -145,8 +197,8 @@ export class DropUpload implements Upload {
   #end(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    closeSync(this.#about.descriptor);
-    this.#about.ended(this);
+    closeSync(this.#descriptor);
+    this.#about.guard.ended(this);
   }
 
   #check(): void {

@@ -1,15 +1,17 @@
 // The files of a source: what counts as whole, who may write, and that nobody leaves the folder.
 
 import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import t from "tap";
 
-import { Drops } from "../../../libs/adapters/drops/drops.ts";
+import { Drops, type DropsAbout } from "../../../libs/adapters/drops/drops.ts";
 import type { DropFiles } from "../../../libs/adapters/drops/files.ts";
 import { placeOf } from "../../../libs/adapters/drops/place.ts";
-import { tearLeftOpen } from "../../../libs/adapters/drops/rows.ts";
+import { lockSource, tearLeftOpen } from "../../../libs/adapters/drops/rows.ts";
 import { FileRefusal, type RefusalCode, type Upload } from "../../../libs/adapters/sftp/district-files.ts";
 import { parseSourceId } from "../../../libs/domain/ids.ts";
 import { addDistrict, districtNamed, freshSystem, type TestSystem } from "../../support/system.ts";
@@ -48,8 +50,8 @@ async function freshDrops(t: Teardown): Promise<{
   return { system, drops, files, folder: placeOf(drops.root, { district, source }).files, states };
 }
 
-async function openDrops(t: Teardown, system: TestSystem): Promise<Drops> {
-  const drops = await Drops.open({ sql: system.sql, root: join(system.folder, "drops") });
+async function openDrops(t: Teardown, system: TestSystem, limits: DropsAbout["limits"] = {}): Promise<Drops> {
+  const drops = await Drops.open({ sql: system.sql, root: join(system.folder, "drops"), limits });
   t.teardown(() => drops.close());
   return drops;
 }
@@ -72,7 +74,7 @@ async function refusal(work: () => unknown): Promise<RefusalCode | "none"> {
 }
 
 t.test("a file counts once it is closed, and what was cut short is torn until it is resumed (A036)", async (t) => {
-  const { files, folder, states } = await freshDrops(t);
+  const { files, folder, states, system } = await freshDrops(t);
   const upload = await files.openWrite("/users.csv", fresh);
   upload.write(0, text("half"));
   t.same(await states(), { "/users.csv": "open" });
@@ -81,6 +83,7 @@ t.test("a file counts once it is closed, and what was cut short is torn until it
   t.same(await states(), { "/users.csv": "torn" });
   t.equal(readFileSync(join(folder, "users.csv"), "utf8"), "half", "nobody resumes behind a gap");
   t.equal((await files.about("/users.csv")).bytes, 4);
+  t.same(await system.sql("drop_files").pluck("bytes"), [4], "and the waiting state can tell how far it came");
   const again = await files.openWrite("/users.csv", resumed);
   again.write(4, text(" and whole"));
   await again.close();
@@ -120,6 +123,30 @@ t.test("of two uploads of one process the newer goes on; another process is busy
   t.equal(await refusal(() => lost.close()), "failed", "what was torn meanwhile is not whole");
   await put(elsewhere, "/orgs.csv", "whole");
   t.same(await states(), { "/orgs.csv": "closed", "/users.csv": "closed" });
+});
+
+t.test("a process that slept while others took it for gone writes to nothing that counts", async (t) => {
+  const { system, files, drops, folder } = await freshDrops(t);
+  const other = await openDrops(t, system);
+  const elsewhere = other.files({ district: districtNamed("oak"), source }, address);
+  const empty = await files.openWrite("/orgs.csv", fresh);
+  const begun = await files.openWrite("/users.csv", fresh);
+  begun.write(0, text("begun"));
+  const half = await files.openWrite("/roles.csv", fresh);
+  half.write(0, text("half"));
+  await system.sql("leases").where({ holder: drops.holder }).update({ expires_at: "-infinity" });
+  t.equal(await tearLeftOpen(system.sql), 3);
+  await put(elsewhere, "/orgs.csv", "whole");
+  await put(elsewhere, "/users.csv", "whole");
+  const resumedElsewhere = await elsewhere.openWrite("/roles.csv", resumed);
+  resumedElsewhere.write(4, text(" and whole"));
+  await resumedElsewhere.close();
+  for (const slept of [empty, begun, half]) {
+    slept.write(0, text("SLEPT"));
+    t.equal(await refusal(() => slept.close()), "failed");
+  }
+  for (const [name, words] of Object.entries({ orgs: "whole", users: "whole", roles: "half and whole" }))
+    t.equal(readFileSync(join(folder, `${name}.csv`), "utf8"), words, name);
 });
 
 t.test("names change, files go, folders come and go, as a client asks", async (t) => {
@@ -206,6 +233,69 @@ t.test("a file above the limit is full and torn, and an account that was closed 
   await system.sql("sources").update({ disabled_at: new Date() });
   t.equal(await refusal(() => open.close()), "forbidden");
   t.equal(await refusal(() => files.openWrite("/orgs.csv", fresh)), "forbidden");
+});
+
+t.test("a file grows by what is written only, and not far behind its end", async (t) => {
+  const { files, states } = await freshDrops(t);
+  const upload = await files.openWrite("/users.csv", fresh);
+  t.equal(await refusal(() => upload.truncate(16e9)), "forbidden");
+  upload.write(0, text("users"));
+  upload.truncate(4);
+  await upload.close();
+  t.equal((await files.about("/users.csv")).bytes, 4);
+  const behind = await files.openWrite("/orgs.csv", fresh);
+  t.equal(await refusal(() => behind.write(15e9, text("far"))), "forbidden");
+  t.equal(await refusal(() => behind.close()), "forbidden");
+  t.same(await states(), { "/orgs.csv": "torn", "/users.csv": "closed" });
+});
+
+t.test("a source has no more in its folder than it may, in all files and sets together", async (t) => {
+  const { system } = await freshDrops(t);
+  const drops = await openDrops(t, system, { sourceBytes: 100 });
+  const files = drops.files({ district: districtNamed("oak"), source }, address);
+  await put(files, "/users.csv", "u".repeat(60));
+  const [one, other] = [await files.openWrite("/orgs.csv", fresh), await files.openWrite("/roles.csv", fresh)];
+  one.write(0, Buffer.alloc(20));
+  one.write(0, Buffer.alloc(20));
+  other.write(0, Buffer.alloc(20));
+  t.equal(await refusal(() => other.write(20, Buffer.alloc(1))), "full");
+  await one.close();
+  await other.abandon();
+  await files.remove("/roles.csv");
+  await put(files, "/users.csv", "u".repeat(80));
+  const row = { id: randomUUID(), district: "oak", source, state: "taken", complete_at: new Date() };
+  const set = JSON.stringify([{ name: "users.csv", bytes: 1, receivedAt: "" }]);
+  await system.sql("drop_sets").insert({ ...row, files: set, taken_at: new Date() });
+  t.equal(await refusal(() => put(files, "/users.csv", "u".repeat(80))), "full");
+});
+
+t.test("however much one source asks at once, others have the database", async (t) => {
+  const { system, files } = await freshDrops(t);
+  const key = { district: districtNamed("oak"), source };
+  const locked = await system.sql.transaction();
+  await lockSource(locked, key);
+  const waiting = Array.from({ length: 40 }, (_, each) => put(files, `/${each}.csv`, "some"));
+  await sleep(100);
+  const asked = performance.now();
+  await system.sql("districts").first("id");
+  t.ok(performance.now() - asked < 2_000, "a connection is free");
+  await locked.commit();
+  await Promise.all(waiting);
+  t.equal((await files.list("/")).length, 41);
+});
+
+t.test("uploads leave the disk a reserve", async (t) => {
+  const { system, drops, files, states } = await freshDrops(t);
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", drops.root]).status === 0;
+  if (!mounted) return t.pass("skipped: only root can make a small disk");
+  t.teardown(() => void spawnSync("umount", ["-l", drops.root]));
+  await put(files, "/users.csv", "users");
+  const large = await files.openWrite("/orgs.csv", fresh);
+  large.write(0, Buffer.alloc(700_000));
+  t.equal(await refusal(() => large.write(700_000, Buffer.alloc(300_000))), "full");
+  await large.abandon();
+  t.same(await states(), { "/orgs.csv": "torn", "/users.csv": "closed" });
+  t.same(await system.sql("drop_files").where({ path: "/orgs.csv" }).pluck("bytes"), [700_000]);
 });
 
 t.test("a full disk is told, and loses nothing that was closed", async (t) => {
