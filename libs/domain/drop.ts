@@ -85,7 +85,8 @@ export function judgeDrop(drop: Drop): Judgement {
   const isStill = (file: DropFile): boolean => file.state === "closed" && file.stillMs >= quietSeconds * 1000;
   const complete: CompleteSet[] = zips.filter(isStill).map((file) => ({ kind: "zip", files: [file] }));
   const lacking = lackingOf(drop, loose);
-  const isWhole = loose.some(({ kind }) => kind === "known") && lacking.missing.length === 0;
+  const isWhole =
+    loose.some(({ kind }) => kind === "known") && lacking.missing.length === 0 && !mayBeMisnamed(drop, loose);
   // A file of another name that was cut short is a failed try of a client: it does not belong to the set.
   const own = loose.filter(({ kind, state }) => kind === "known" || state !== "torn");
   const isTaken = isWhole && own.every(isStill);
@@ -121,6 +122,16 @@ function lackingOf({ manifest, settings, manifestOptional, hasRoleColumn }: Drop
   const roles = settings.requiredFiles.length === 0 && hasRoleColumn === false ? ["roles"] : [];
   const own = manifestOptional ? [] : ["manifest"];
   return { missing: without([...own, ...needed, ...roles]), manifest: manifest?.refusal ?? null };
+}
+
+/**
+ * Whether a file that the set has not got may lie there by a wrong name. A manifest that can be read says what belongs to
+ * the set; without it, Manifest.csv may be the one that makes a delta of it.
+ */
+function mayBeMisnamed({ manifest }: Drop, loose: readonly DropFile[]): boolean {
+  if (manifest?.outcome === "manifest") return false;
+  const there = new Set(loose.map(({ path }) => nameOf(path)));
+  return loose.some(({ suggestion }) => suggestion !== null && !there.has(suggestion));
 }
 
 function waitingOf(

@@ -1,6 +1,7 @@
 // Sets that are not whole: kept as rows, told to the district in its folder, and to people after a time.
-// It keeps true that a wait never becomes a delivery by itself; that its beginning is remembered over changes; and that
-// people are told once, and again only when what is missing changed and stayed so as long.
+// It keeps true that a wait never becomes a delivery by itself; that its beginning is remembered over changes, unless only
+// files that belong to no set lay there before; and that people are told once, and again only when what is missing
+// changed and stayed so as long.
 
 import type { SourceKey } from "../../libs/adapters/drops/place.ts";
 import { whereSource } from "../../libs/adapters/drops/rows.ts";
@@ -54,11 +55,22 @@ export async function noteWait(
   const now = clock.now();
   if (before === null || canonical(before.state) !== canonical(waiting)) {
     const state = JSON.stringify({ ...waiting, changedAt: now });
+    const isOther = before !== null && isOfSet(before.state) !== isOfSet(waiting);
     await sql("drop_waits")
-      .insert({ ...key, state, since: new Date(now) })
+      .insert({ ...key, state, since: new Date(now), told_at: null })
       .onConflict(["district", "source"])
-      .merge({ state });
+      .merge(isOther ? ["state", "since", "told_at"] : ["state"]);
   } else await tellPeople(context, source, before);
+}
+
+/** Whether something of a set lies there. Other files may have been there for ever. */
+function isOfSet({ received, unfinished, odd }: Waiting): boolean {
+  const strange = new Set(odd.filter(({ suggestion }) => suggestion === null).map(({ path }) => path));
+  return (
+    received.length > 0 ||
+    odd.some(({ suggestion }) => suggestion !== null) ||
+    unfinished.some(({ path }) => !strange.has(path))
+  );
 }
 
 /** The database keeps no order of fields. */

@@ -45,6 +45,18 @@ const sets = ({ complete }: Judgement): readonly (readonly string[])[] =>
 
 const without = (path: string): readonly DropFile[] => base.filter((each) => each.path !== path);
 
+t.test("a file that may be one of the set by a wrong name keeps a set without a manifest waiting (A035)", async (t) => {
+  const meant = (path: string, suggestion: string): DropFile => file(path, { kind: "other", suggestion });
+  const odd = [{ path: "/Manifest.csv", why: "name", suggestion: "/manifest.csv" }] as const;
+  t.match(judged([...base, meant("/Manifest.csv", "manifest.csv")]), { complete: [], waiting: { odd } });
+  t.match(judged([...base, meant("/role.csv", "roles.csv")]).complete, []);
+  t.equal(judged([...base, meant("/users(1).csv", "users.csv")]).complete.length, 1, "that file is there");
+  t.equal(judged([...base, file("/readme.txt", { kind: "other" })]).complete.length, 1, "it is near none");
+  const listed = { manifest: manifest(...baseFiles.map((name) => `${name},bulk`)) };
+  const set = [...base, file("/manifest.csv"), meant("/role.csv", "roles.csv")];
+  t.equal(judged(set, listed).complete.length, 1, "the manifest says that it has none");
+});
+
 t.test("a set without a manifest is whole when the base files are there (A005, A034)", async (t) => {
   t.same(judged([]), { complete: [], waiting: null });
   t.same(sets(judged(base)), [base.map(({ path }) => path)]);

@@ -341,3 +341,24 @@ t.test("sources whose sets cannot be read keep no other from being taken, told o
     });
   });
 });
+
+t.test("what waits is told to wait since its own files came, not since a stray file lay there", async (t) => {
+  const district = await dropDistrict(t);
+  const { system, files } = district;
+  const since = async (): Promise<number> => {
+    const row: { readonly since: Date } | undefined = await system.sql("drop_waits").first("since");
+    return row?.since.getTime() ?? 0;
+  };
+  await whileWatching(district, async () => {
+    await upload(files, "/readme.txt", "x");
+    await until("the stray file is told", async () => (await since()) > 0);
+    system.sleepDays(60);
+    const now = system.clock.now();
+    await upload(files, "/orgs.csv", night1.get("orgs.csv") ?? "");
+    await until("it waits since now", async () => (await since()) >= now);
+    system.sleepDays(1);
+    await upload(files, "/users.csv", night1.get("users.csv") ?? "");
+    await aWhile();
+    t.ok((await since()) < now + 3_600_000, "what comes later changes nothing of it");
+  });
+});
