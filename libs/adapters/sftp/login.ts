@@ -14,6 +14,8 @@ import { Throttle } from "./throttle.ts";
 
 const freeFailures = 3;
 const mostNames = 10_000;
+/** Refusals of passwords are answered after a multiple of it. */
+const refusalStepMs = 250;
 
 /** `signed-in`: as this account, by this means; `key`: the client may go on and sign; `refused`: nothing of that. */
 export type LoginOutcome =
@@ -74,6 +76,7 @@ export class Login {
     // That it was refused was written when it began; to write each would let strangers fill the disk.
     if (delayMs === null) return refused;
     if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
+    const since = performance.now();
     const { account, isWelcome } = await this.#find(username, address);
     const isTried = account !== null && isWelcome && (await this.#takesPasswords(account, peer));
     const credential = await this.#accounts.accepts(isTried ? account : null, { kind: "password", password });
@@ -86,6 +89,8 @@ export class Login {
     const why = account === null ? "unknown name" : reasonOf({ isWelcome, isTried });
     const until = failures >= this.#mostByAddress ? "; no more passwords are taken from this address for a while" : "";
     await this.#accounts.audit({ event: "refused", account, address, reason: `${why}${until}` });
+    // A name that is an account's takes a few questions to the database more: that shall not be seen.
+    await sleep(refusalStepMs - ((performance.now() - since) % refusalStepMs), undefined, { ref: false });
     return refused;
   }
 
