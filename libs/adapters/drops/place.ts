@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 
 import type { DistrictId, SourceId } from "../../domain/ids.ts";
 import { AppError } from "../../errors.ts";
-import { FileRefusal, type RefusalCode } from "../sftp/district-files.ts";
+import { FileRefusal, largestFile, type RefusalCode } from "../sftp/district-files.ts";
 
 export type SourceKey = { readonly district: DistrictId; readonly source: SourceId };
 
@@ -54,7 +54,7 @@ export const defaultDropLimits: DropLimits = {
   depth: 8,
   files: 1_000,
   folders: 100,
-  fileBytes: 16e9,
+  fileBytes: largestFile,
   sourceBytes: 64e9,
   gapBytes: 1 << 26,
 };

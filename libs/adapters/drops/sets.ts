@@ -270,8 +270,8 @@ async function mendSets(root: string, source: Source, states: ReadonlyMap<string
 async function putBack(root: string, source: Source, folder: string): Promise<void> {
   if (source.kind !== "folder") await makeFolder(join(rootOf(root, source), source.settings.path));
   const to = await folderWithin(rootOf(root, source), source.settings.path);
-  for (const name of await readdir(folder))
-    if (!existsSync(join(to, name))) await rename(join(folder, name), join(to, name));
+  const newer = new Set(await readdir(to));
+  for (const name of await readdir(folder)) if (!newer.has(name)) await rename(join(folder, name), join(to, name));
   await syncFolder(to);
 }
 
