@@ -188,7 +188,7 @@ export class SftpSession {
 
   /** Nobody gets a large file without sending it. */
   #checkCut(bytes: number, now: FileAbout): void {
-    if (bytes > now.bytes) throw new Refusal(status.failure, "a file grows by what is written to it only");
+    if (bytes > now.bytes) throw new Refusal(status.failure, "a file grows by what is written only");
   }
 
   #read({ id, handle, offset, length }: Of<"read">): Buffer {
