@@ -18,7 +18,7 @@ import { Room } from "./room.ts";
 import { holderLease, lockSource, whereSource } from "./rows.ts";
 import type { DropUpload } from "./upload.ts";
 
-const leaseMs = 15_000;
+const defaultLeaseMs = 15_000;
 
 type Open = { readonly key: SourceKey; readonly path: string; readonly upload: DropUpload };
 
@@ -27,6 +27,8 @@ export type DropsAbout = {
   /** The folder `drops` of the data folder. */
   readonly root: string;
   readonly limits?: Partial<Pick<DropLimits, "sourceBytes">>;
+  /** For how long the process may write without a word to the database. Default 15 s. */
+  readonly leaseMs?: number;
 };
 
 export class Drops {
@@ -34,6 +36,7 @@ export class Drops {
   readonly root: string;
   readonly holder = randomUUID();
   readonly #uploads = new Map<string, Open>();
+  readonly #leaseMs: number;
   readonly #room: Room;
   /** By source, the last change that is waiting or under way. */
   readonly #changes = new Map<string, Promise<unknown>>();
@@ -43,7 +46,8 @@ export class Drops {
   #heldUntil = 0;
   #renewing: Promise<void> = Promise.resolve();
 
-  private constructor({ sql, root, limits }: DropsAbout) {
+  private constructor({ sql, root, limits, leaseMs = defaultLeaseMs }: DropsAbout) {
+    this.#leaseMs = leaseMs;
     this.sql = sql;
     this.root = root;
     this.#room = new Room({ folder: root, ...defaultDropLimits, ...limits });
@@ -154,17 +158,17 @@ export class Drops {
   }
 
   async #hold(): Promise<void> {
-    const request = { name: holderLease(this.holder), holder: this.holder, ttlMs: leaseMs };
+    const request = { name: holderLease(this.holder), holder: this.holder, ttlMs: this.#leaseMs };
     const askedAt = performance.now();
-    if (this.#lease === null || !(await renewLease(this.sql, this.#lease, leaseMs)))
+    if (this.#lease === null || !(await renewLease(this.sql, this.#lease, this.#leaseMs)))
       this.#lease = await takeLease(this.sql, request);
-    if (this.#lease !== null) this.#heldUntil = askedAt + leaseMs;
+    if (this.#lease !== null) this.#heldUntil = askedAt + this.#leaseMs;
   }
 
   async #renew(): Promise<void> {
     const { signal } = this.#end;
     while (!signal.aborted) {
-      await sleep(leaseMs / 3, undefined, { signal, ref: false }).catch(() => {});
+      await sleep(this.#leaseMs / 3, undefined, { signal, ref: false }).catch(() => {});
       if (signal.aborted) return;
       try {
         await this.#hold();

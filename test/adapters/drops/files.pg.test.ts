@@ -50,8 +50,8 @@ async function freshDrops(t: Teardown): Promise<{
   return { system, drops, files, folder: placeOf(drops.root, { district, source }).files, states };
 }
 
-async function openDrops(t: Teardown, system: TestSystem, limits: DropsAbout["limits"] = {}): Promise<Drops> {
-  const drops = await Drops.open({ sql: system.sql, root: join(system.folder, "drops"), limits });
+async function openDrops(t: Teardown, system: TestSystem, about: Partial<DropsAbout> = {}): Promise<Drops> {
+  const drops = await Drops.open({ sql: system.sql, root: join(system.folder, "drops"), ...about });
   t.teardown(() => drops.close());
   return drops;
 }
@@ -147,6 +147,21 @@ t.test("a process that slept while others took it for gone writes to nothing tha
   }
   for (const [name, words] of Object.entries({ orgs: "whole", users: "whole", roles: "half and whole" }))
     t.equal(readFileSync(join(folder, `${name}.csv`), "utf8"), words, name);
+});
+
+t.test("a process that is cut off from the database writes no more once others may", async (t) => {
+  const { system } = await freshDrops(t);
+  const drops = await openDrops(t, system, { leaseMs: 300 });
+  const files = drops.files({ district: districtNamed("oak"), source }, address);
+  const upload = await files.openWrite("/users.csv", fresh);
+  await sleep(600);
+  upload.write(0, text("while the lease is renewed"));
+  const silence = await system.sql.transaction();
+  await silence.raw("lock table leases");
+  await sleep(600);
+  t.equal(await refusal(() => upload.write(0, text("after it"))), "failed");
+  await silence.rollback();
+  t.equal(await refusal(() => upload.close()), "failed");
 });
 
 t.test("names change, files go, folders come and go, as a client asks", async (t) => {
@@ -251,7 +266,7 @@ t.test("a file grows by what is written only, and not far behind its end", async
 
 t.test("a source has no more in its folder than it may, in all files and sets together", async (t) => {
   const { system } = await freshDrops(t);
-  const drops = await openDrops(t, system, { sourceBytes: 100 });
+  const drops = await openDrops(t, system, { limits: { sourceBytes: 100 } });
   const files = drops.files({ district: districtNamed("oak"), source }, address);
   await put(files, "/users.csv", "u".repeat(60));
   const [one, other] = [await files.openWrite("/orgs.csv", fresh), await files.openWrite("/roles.csv", fresh)];
