@@ -1,6 +1,6 @@
 // Moments that a pattern of cron names in a time zone: when a source's sets are read, and when they are expected.
 // Five fields, minute to day of the week. On the day on which clocks go forward a moment that the day does not have comes
-// as much later; on the day on which they go back it comes once.
+// when they have gone forward (half past two at three); on the day on which they go back it comes once.
 
 import { Cron } from "croner";
 

@@ -16,6 +16,8 @@ export type Received = {
   readonly files: readonly ReceivedFile[];
   /** When the set was complete; ISO 8601, UTC. */
   readonly completeAt: string;
+  /** When its files are read, for a district that has a time for it; null: at once. */
+  readonly readFrom: string | null;
 };
 
 export type Held = {
@@ -33,7 +35,8 @@ export type Result = {
   /** The id to name when you ask about it; null: there was nothing to deliver. */
   readonly delivery: string | null;
   /**
-   * same: as the last accepted set, nothing to do; refused: nothing of it is used; published: all of it is;
+   * same: as the last accepted set, nothing to do; refused: nothing of it is used; published: all of it is, but what was
+   * declined;
    * held: some or all of it waits for a person at the vendor; waits: an earlier set has to be decided first;
    * superseded: a newer set was taken in its place.
    */
@@ -43,6 +46,8 @@ export type Result = {
   /** What was published of it, by type and op. */
   readonly counts: readonly Count[];
   readonly held: readonly Held[];
+  /** What was held, and what a person at the vendor did not want. */
+  readonly declined: readonly Held[];
   /** Everything that was found, as `rollcall report` has it; null when the files could not be read at all. */
   readonly findings: Report | null;
 };
@@ -50,7 +55,9 @@ export type Result = {
 const places = 5;
 
 export function receivedText(received: Received, timeZone: string): string {
-  const { district, completeAt, files } = received;
+  const { district, completeAt, readFrom, files } = received;
+  const when =
+    readFrom === null ? "the files are checked" : `the files are checked at ${localTime(readFrom, timeZone)}`;
   return lines([
     `Your roster files for ${district} were received.`,
     "",
@@ -58,7 +65,7 @@ export function receivedText(received: Received, timeZone: string): string {
     "Files:",
     ...files.map(({ name, bytes }) => `  ${name}  ${bytes} bytes`),
     "",
-    "What happens next: the files are checked. A second report, whose name contains",
+    `What happens next: ${when}. A second report, whose name contains`,
     '"result", says what became of them. You need not do anything until then.',
   ]);
 }
@@ -79,7 +86,7 @@ export function resultText(result: Result, timeZone: string): string {
   ]);
 }
 
-function headline({ outcome, reason, district }: Result): string {
+function headline({ outcome, reason, district, declined }: Result): string {
   const why = reason === null ? "" : ` ${sentence(reason)}`;
   switch (outcome) {
     case "same":
@@ -87,6 +94,8 @@ function headline({ outcome, reason, district }: Result): string {
     case "refused":
       return `Your roster files for ${district} were NOT accepted. Nothing was changed.${why}`;
     case "published":
+      if (declined.length > 0)
+        return `Your roster files for ${district} were accepted. A part of the changes was looked at and not wanted; your roster has the rest.`;
       return `Your roster files for ${district} were accepted, and your roster is up to date.`;
     case "held":
       return `Your roster files for ${district} were accepted. A part of the changes waits to be confirmed.`;
@@ -114,14 +123,19 @@ const causeWords: Readonly<Record<string, string>> = {
   "before-start": "your start date is not yet there",
 };
 
-function heldLines({ held }: Result): readonly string[] {
-  if (held.length === 0) return [];
-  const words = ({ causes }: Held): string => causes.map((cause) => causeWords[cause] ?? cause).join("; ");
+function heldLines({ held, declined }: Result): readonly string[] {
   return [
-    "",
-    "Held, until a person has looked at it:",
-    ...held.map((each) => `  ${each.type}: ${each.count}${each.causes.length === 0 ? "" : ` (${words(each)})`}`),
+    ...causeLines("Held, until a person has looked at it:", held),
+    ...causeLines("Not changed, because a person looked at it and did not want it:", declined),
   ];
+}
+
+function causeLines(head: string, all: readonly Held[]): readonly string[] {
+  if (all.length === 0) return [];
+  const words = ({ causes }: Held): string => causes.map((cause) => causeWords[cause] ?? cause).join("; ");
+  const line = (each: Held): string =>
+    `  ${each.type}: ${each.count}${each.causes.length === 0 ? "" : ` (${words(each)})`}`;
+  return ["", head, ...all.map(line)];
 }
 
 function fixLines(findings: Report | null): readonly string[] {
@@ -154,7 +168,7 @@ function groupLines(group: ReportGroup): readonly string[] {
   return [`  ${where}${at}`, ...(first === undefined ? [] : [`    ${first.message}`, `    ${first.remedy}`])];
 }
 
-function nextSteps({ outcome, held, findings }: Result): readonly string[] {
+function nextSteps({ outcome, held, declined, findings }: Result): readonly string[] {
   const hasErrors = findings !== null && findings.groups.some(({ severity }) => severity === "error");
   switch (outcome) {
     case "refused":
@@ -169,6 +183,8 @@ function nextSteps({ outcome, held, findings }: Result): readonly string[] {
     case "published":
     case "same":
     case "superseded":
+      if (declined.length > 0)
+        return ["  Correct the export. If what was not wanted is right, tell your contact at the vendor."];
       return [hasErrors ? "  Correct what is named above before the next upload." : "  Nothing."];
     default:
       return unreachable(outcome);

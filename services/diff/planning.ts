@@ -222,15 +222,12 @@ export async function passOver(
     await fence(tx, district);
     const { source, sequence } = delivery;
     const version = await nextNumber(tx.sql, district.id, "last_plan");
-    const nothing = { state: "superseded", verdict: "publish", cause: null, parts: [], since: at, at } as const;
-    await insertPlan(tx.sql, district.id, {
-      ...nothing,
-      version,
-      source,
-      delivery: delivery.delivery,
-      sequence,
-      deliveryRecord,
-    });
+    const nothing = { state: "superseded", verdict: "publish", cause: null, parts: [] } as const;
+    const plan = { ...nothing, version, source, delivery: delivery.delivery };
+    await insertPlan(tx.sql, district.id, { ...plan, since: at, at, sequence, deliveryRecord });
+    const times = { since: at.getTime(), at: at.getTime() };
+    const value = context.records.encode("rollcall.control.Plan", { district: district.id, ...plan, ...times });
+    tx.append(controlTopics.plans.name, [{ key: controlKey(district.id, source), value }]);
     await context.inbox.finish(tx.sql, workId);
   });
   context.logger.warn({ district: district.id, delivery: delivery.delivery }, "delivery overtaken by a newer one");

@@ -4,6 +4,7 @@
 
 import type { Source } from "../../libs/adapters/postgres/sources.ts";
 import { districtOf } from "../../libs/adapters/postgres/districts.ts";
+import { nextMoment } from "../../libs/adapters/schedule.ts";
 import { parseDeliveryId } from "../../libs/domain/ids.ts";
 import { findDelivery, type IngestContext, reportName } from "../../libs/ingest/deliver.ts";
 import {
@@ -19,6 +20,7 @@ import type { PublishedPart } from "./news.ts";
 import { datedName, writeReport } from "./report-folder.ts";
 
 const setsAtOnce = 50;
+const comesWithinMs = 600_000;
 
 type SetRow = {
   readonly id: string;
@@ -94,6 +96,7 @@ async function tellReceived(context: IngestContext, about: About, row: SetRow): 
     source: about.source.id,
     files: row.files.map(({ name, bytes }) => ({ name, bytes })),
     completeAt: row.complete_at.toISOString(),
+    readFrom: readFrom(about, row),
   } as const;
   const text = receivedText(received, about.timeZone);
   await writeReport(about.folder, named(about, row, "received"), { text, json: received });
@@ -103,10 +106,17 @@ async function tellReceived(context: IngestContext, about: About, row: SetRow): 
     .update({ received_told_at: new Date(context.clock.now()) });
 }
 
+/** When its window opens; null: at once. */
+function readFrom({ source, timeZone }: About, { complete_at: at }: SetRow): string | null {
+  const { window: pattern } = source.settings;
+  const opens = pattern === null ? null : nextMoment({ pattern, timeZone }, at.getTime());
+  return opens === null ? null : new Date(opens).toISOString();
+}
+
 async function tellResult(context: IngestContext, about: About, row: SetRow): Promise<void> {
   const end = await endOf(context, about.source, row);
   if (end === null) return;
-  const { outcome, reason, parts, held, isOpen } = end;
+  const { outcome, reason, parts, held, declined, isOpen } = end;
   const told: Told = { outcome, changesets: parts.map(({ number }) => number), isOpen };
   const toldText = JSON.stringify(told);
   if (toldText === row.result_told) return;
@@ -121,6 +131,7 @@ async function tellResult(context: IngestContext, about: About, row: SetRow): Pr
     reason,
     counts: summed(parts),
     held,
+    declined,
     findings: await findingsOf(context, row),
   };
   const text = resultText(result, about.timeZone);
@@ -133,48 +144,55 @@ type End = {
   readonly reason: string | null;
   readonly parts: readonly PublishedPart[];
   readonly held: readonly Held[];
+  readonly declined: readonly Held[];
   readonly isOpen: boolean;
 };
 
 /** How far the set has come; null while there is nothing to be told. */
 async function endOf(context: IngestContext, source: Source, row: SetRow): Promise<End | null> {
-  const none = { reason: row.reason, parts: [], held: [], isOpen: false };
+  const none = { reason: row.reason, parts: [], held: [], declined: [], isOpen: false };
   if (row.state === "same" || row.state === "refused") return { ...none, outcome: row.state };
   if (row.delivery === null) return null;
   const { state, refusal } = await findDelivery(context.sql, row.delivery);
   if (state === "refused") return { ...none, outcome: "refused", reason: refusal };
   if (state === "received") return null;
-  if (row.plan !== null) return endOfPlan(row, row.plan);
+  if (row.plan !== null) return endOfPlan(row, row.plan, context.clock.now());
   return (await isBehindHeld(context, source)) ? { ...none, outcome: "waits", isOpen: true } : null;
 }
 
-function endOfPlan({ changesets, result_told: told }: SetRow, plan: Plan): End | null {
+function endOfPlan({ changesets, result_told: told }: SetRow, plan: Plan, now: number): End | null {
   const parts = changesets.filter((part) => part.plan === plan.version);
-  const all = { parts: changesets, held: [], reason: null, isOpen: false };
+  const all = { parts: changesets, held: [], declined: [], reason: null, isOpen: false };
+  const held = leftOf(plan, parts);
   const isWhole = plan.verdict === "hold-all";
   // The changeset of what is not held is on its way.
   if (parts.length === 0 && plan.state !== "superseded" && plan.verdict !== "hold-all") return null;
   switch (plan.state) {
     case "open":
-      return { ...all, outcome: "held", reason: plan.cause, held: heldOf(plan), isOpen: true };
+      return { ...all, outcome: "held", reason: plan.cause, held, isOpen: true };
     case "superseded":
       if (parts.length === 0) return { ...all, outcome: "superseded" };
       // What was held goes on in the plan of the newer set: what was told of it stays true.
-      return { ...all, outcome: told === null ? "published" : "held", held: told === null ? [] : heldOf(plan) };
+      return { ...all, outcome: told === null ? "published" : "held", held: told === null ? [] : held };
     default:
       if (isWhole && parts.length === 0)
         return { ...all, outcome: "refused", reason: "the changes were looked at and not wanted" };
-      return { ...all, outcome: "published" };
+      // What was approved is on its way by another topic, and may come after the plan's end.
+      return { ...all, outcome: "published", declined: held, isOpen: held.length > 0 && now - plan.at < comesWithinMs };
   }
 }
 
-function heldOf({ parts }: Plan): readonly Held[] {
+/** What the plan held and no changeset after its first one published. Once nothing is open any more, that was declined. */
+function leftOf({ parts }: Plan, published: readonly PublishedPart[]): readonly Held[] {
+  const [, ...decided] = published.toSorted((a, b) => a.number - b.number);
+  const approved = summed(decided);
   const byType = new Map<string, Held>();
-  for (const { type, held, causes } of parts) {
-    if (held === 0) continue;
+  for (const { type, op, held, causes } of parts) {
+    const left = held - (approved.find((each) => each.type === type && each.op === op)?.count ?? 0);
+    if (left <= 0) continue;
     const before = byType.get(type);
     const every = new Set([...(before?.causes ?? []), ...causes]);
-    byType.set(type, { type, count: (before?.count ?? 0) + held, causes: [...every] });
+    byType.set(type, { type, count: (before?.count ?? 0) + left, causes: [...every] });
   }
   return [...byType.values()];
 }

@@ -6,10 +6,15 @@ import { join } from "node:path";
 
 import t from "tap";
 
+import { recordCodec } from "../../../libs/adapters/registry/record-codec.ts";
+import { withServices } from "../../../libs/cli/services.ts";
 import { allSources } from "../../../libs/adapters/postgres/sources.ts";
 import { takeNews } from "../../../services/ingest-sftp/news.ts";
 import { tellDistrict } from "../../../services/ingest-sftp/reports.ts";
-import { freshDistrict, type TestDistrict } from "../../support/pipeline.ts";
+import type { Delivery } from "../../../libs/records.ts";
+import { controlKey, controlTopics } from "../../../libs/topics.ts";
+import { until } from "../../support/drops.ts";
+import { freshDistrict, type TestDistrict, topicRecords } from "../../support/pipeline.ts";
 
 t.setTimeout(180_000);
 
@@ -84,7 +89,65 @@ t.test("a district is told of receipt, acceptance, what is held, and what became
   await district.decide("approve", plan.version);
   await told.tell();
   t.match(told.read(held, "result").text, /up to date[\s\S]*user: [^\n]*\d+ deleted/u);
-  t.match(told.read(held, "result").json, { outcome: "published", held: [] });
+  t.match(told.read(held, "result").json, { outcome: "published", held: [], declined: [] });
+  const [row] = await district.system.sql("drop_sets").where({ id: set }).select("changesets");
+  t.equal(row.changesets.length, 1, "news that are read again count once");
+});
+
+t.test("a district is told what a person declined, also when a part of it was approved", async (t) => {
+  const district = await freshDistrict(t);
+  const told = new Told(district);
+  await district.deliver((await district.sample({ ...dropped, night: 1, scenario: "normal" })).directory);
+  const { delivery } = await district.deliver((await district.sample(dropped)).directory);
+  const id = await told.set({ state: "delivered", delivery });
+  await told.tell();
+  const { held } = told.read(id, "result").json;
+  const [plan] = await district.system.sql("plans").where({ state: "open" }).select("version");
+  await district.decide("approve", plan.version, { types: ["enrollment"] });
+  await told.tell();
+  t.match(told.read(id, "result").text, /role: \d+ \(/u);
+  t.notMatch(told.read(id, "result").text, /enrollment: \d+ \(/u, "that is not held any more");
+  await district.decide("reject", plan.version);
+  await told.tell();
+  const { text, json } = told.read(id, "result");
+  t.match(text, /A part of the changes was looked at and not wanted[\s\S]*did not want it:\n[\s\S]*user: \d+ \(more/u);
+  t.match(json, { outcome: "published", held: [] });
+  // Classes were held for their enrollments only.
+  const left = Array.isArray(held) ? held.filter(({ type }) => ["user", "role"].includes(type)) : [];
+  t.equal(left.length, 2);
+  t.same(json["declined"], left);
+  const isOpen = async (): Promise<boolean> =>
+    (await district.system.sql("drop_sets").where({ id }).first("result_told")).result_told.includes('"isOpen":true');
+  t.equal(await isOpen(), true, "an approval may still be on its way");
+  district.system.sleepDays(1);
+  await told.tell();
+  t.equal(await isOpen(), false);
+});
+
+t.test("a set that a newer one overtook is told so, and when a set is read that waits for its window", async (t) => {
+  const district = await freshDistrict(t);
+  const { system } = district;
+  const told = new Told(district);
+  const { delivery } = await district.deliver((await district.sample({ students: 20 })).directory);
+  const [first] = await topicRecords(system, "deliveries");
+  await district.deliver((await district.sample({ students: 20, night: 2 })).directory);
+  await system.sql("plans").where({ delivery }).delete();
+  await system.sql("sources").update({ settings: JSON.stringify({ window: "0 12 * * *" }) });
+  const value: Delivery = JSON.parse(JSON.stringify(first?.value));
+  await withServices(system, async () => {
+    const encoded = recordCodec(system.codec).encode("rollcall.control.Delivery", value);
+    const key = controlKey(value.district, value.source);
+    await system.log.transaction(async (tx) => {
+      tx.append(controlTopics.deliveries.name, [{ key, value: encoded }]);
+      await Promise.resolve();
+    });
+    await until("it is passed over", async () => (await system.sql("plans").where({ delivery })).length > 0);
+  });
+  const id = await told.set({ state: "delivered", delivery });
+  await told.tell();
+  t.match(told.read(id, "received").text, /are checked at \d{4}-\d\d-\d\d[^\n]* 12:00:00 \(/u);
+  t.match(told.read(id, "received").json, { readFrom: /T\d\d:00:00\.000Z$/u });
+  t.match(told.read(id, "result").text, /were not used, because newer ones came/u);
 });
 
 t.test("a refused set names file, line and remedy, and no value of a cell", async (t) => {
