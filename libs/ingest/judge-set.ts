@@ -138,11 +138,21 @@ async function openFiles({ set, policy, notKept = [] }: JudgeOptions, log: Findi
   if (manifest === null && !policy.manifestOptional) {
     return new Refusal("The set has no manifest.csv, and the district's policy demands one.");
   }
+  if (manifest === null && hasMisnamedManifest(set)) {
+    return new Refusal(
+      "The set has no manifest.csv, but a file whose name comes near: name it manifest.csv, exactly so.",
+    );
+  }
   log.version = version;
   const present = new Set([...entries, ...notKept].map((entry) => baseName(entry)));
   const { taken, findings } = takenFiles({ manifest, version, present });
   for (const made of findings) log.take(made);
   return { version, manifest, taken };
+}
+
+/** A delta whose manifest is not read would be taken for everything: all that it does not name would be deleted. */
+function hasMisnamedManifest({ notes }: DeliveredSet): boolean {
+  return notes.some((note) => note.code === "pkg.unknown_file" && note.suggestion === manifestName);
 }
 
 async function readManifest(entry: SetEntry, log: FindingLog): Promise<Manifest | Refusal> {

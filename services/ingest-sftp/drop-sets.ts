@@ -54,8 +54,8 @@ export async function readSets(work: DropWork, reading: Reading): Promise<void> 
     const [set, ...newer] = (await takenSets(work.sql, source)).filter((each) => isDue(source, each, at));
     if (set === undefined) return;
     const other = set.delivery === null ? await replacement(work, source, { set, newer }) : null;
-    if (other === null) await readSet(work, reading, set);
-    else await end(work, source, { set, state: "refused", reason: skipped(other) });
+    if (other !== null) await end(work, source, { set, state: "refused", reason: skipped(other) });
+    else if (!(await readSet(work, reading, set))) return;
   }
 }
 
@@ -135,7 +135,8 @@ function zipOf({ files }: DropSet): string | null {
   return files.length === 1 && only?.name.toLowerCase().endsWith(".zip") === true ? only.name : null;
 }
 
-async function readSet(work: DropWork, reading: Reading, set: DropSet): Promise<void> {
+/** @returns whether it came to its end. */
+async function readSet(work: DropWork, reading: Reading, set: DropSet): Promise<boolean> {
   const { source, signal } = reading;
   let row: DeliveryRow | null = null;
   try {
@@ -151,8 +152,9 @@ async function readSet(work: DropWork, reading: Reading, set: DropSet): Promise<
       await end(work, source, { set, state: "delivered", reason: null });
     }
     work.failures.forget(nameOf(source));
+    return true;
   } catch (error) {
-    await failed(work, reading, { set, row, error });
+    return failed(work, reading, { set, row, error });
   }
 }
 
@@ -166,20 +168,22 @@ async function receiveWhole(
   return receiveDropped(work, { district, source: id, path, set: set.id });
 }
 
-/** What is wrong with the set itself ends it; everything else leaves it for later. */
+/** What is wrong with the set itself ends it; everything else leaves it for later. @returns whether it came to its end. */
 async function failed(
   work: DropWork,
   { source, signal }: Reading,
   { set, row, error }: { readonly set: DropSet; readonly row: DeliveryRow | null; readonly error: unknown },
-): Promise<void> {
+): Promise<boolean> {
   const { district } = source;
-  // The district left meanwhile, and its sets with it.
-  if (isAppError(error, "delivery.unknown", "district.unknown")) return;
+  // The district is leaving, and its sets with it.
+  if (isAppError(error, "delivery.unknown", "district.unknown")) return false;
   const failure = failureOf(error, signal);
-  if (failure === null) return;
+  if (failure === null) return false;
   if (failure.retryable || isOwnFault(failure) || (row === null && failure.code !== "set.unreadable")) {
     await work.failures.add(nameOf(source), { district, delivery: row?.id ?? null, error: failure });
-  } else if (row === null) {
+    return false;
+  }
+  if (row === null) {
     work.logger.warn({ district, source: source.id, set: set.id, err: failure }, "set refused");
     await end(work, source, { set, state: "refused", reason: failure.message });
   } else {
@@ -188,6 +192,7 @@ async function failed(
     work.failures.forget(nameOf(source));
     await end(work, source, { set, state: "delivered", reason: null });
   }
+  return true;
 }
 
 /** Of a set that lies in our own folder: that it is not there or may not be read is no fault of whoever uploaded it. */

@@ -6,6 +6,7 @@ import { openSet } from "../../libs/adapters/oneroster/set-reader.ts";
 import { defaultPolicy, type Policy } from "../../libs/domain/policy.ts";
 import { type Judged, judgeSet } from "../../libs/ingest/judge-set.ts";
 import { renderReport, reportOf } from "../../libs/ingest/report.ts";
+import { setOf } from "../support/drops.ts";
 import { RecordingSink } from "./recording-sink.ts";
 
 async function judge(
@@ -71,6 +72,23 @@ void t.test("a delta says content and absent, and nothing of what it does not me
   t.equal(sink.says("enrollment", "e1"), undefined);
   t.equal(judged.verdict.types.enrollment.absence, false);
 });
+
+void t.test(
+  "a delta whose manifest has a wrong name is refused: read as everything it would delete the rest",
+  async (t) => {
+    const files = setOf("v12-delta");
+    const manifest = files.get("manifest.csv") ?? "";
+    files.delete("manifest.csv");
+    const set = await openSet(t.testdir(Object.fromEntries(files.set("Manifest.csv", manifest))));
+    const sink = new RecordingSink();
+    const { verdict } = await judgeSet({ set, policy: { ...defaultPolicy, manifestOptional: true }, sink });
+    t.match(verdict, {
+      outcome: "refused",
+      refusal: /^The set has no manifest\.csv, but a file whose name comes near/u,
+    });
+    t.same(sink.calls, []);
+  },
+);
 
 void t.test("demographics reach the sink only where the policy says so", async (t) => {
   const off = await judge("semantic-doubts");
