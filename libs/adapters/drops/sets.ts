@@ -6,12 +6,12 @@
 //     ▲                   │
 //     └── mend, when there is no row
 //
-// Where files are copied, not moved, the folder is sets/<id>.copy until its row is there.
+// Where files are copied, not moved, they gather in sets/<id>.copy; sets/<id>.copied says so until the row is there.
 
 import { createWriteStream, existsSync } from "node:fs";
-import { lstat, open, readdir, rename, rm, unlink } from "node:fs/promises";
+import { lstat, open, readdir, rename, rm, unlink, writeFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Knex } from "knex";
 
@@ -79,12 +79,11 @@ async function take(sql: Knex, taking: Taking): Promise<boolean> {
     const set = await firstSet(trx, taking);
     if (set === null || (copied !== null && copied !== signature(set))) return false;
     if (copied === null) await moveFiles(taking, id, set);
+    else await nameCopy(setFolder(root, source, id));
     await record(trx, { taking, id, set, isCopied });
     return true;
   });
-  const copy = `${setFolder(root, source, id)}.copy`;
-  if (isCopied && !taken) await rm(copy, { recursive: true, force: true });
-  else if (isCopied) await nameCopy(copy);
+  if (isCopied) await clearCopy(setFolder(root, source, id));
   if (taken && isCopied) await deleteOriginals(sql, taking);
   return taken;
 }
@@ -124,9 +123,14 @@ async function moveFiles({ root, source }: Taking, id: string, { files }: Judged
   await syncFolder(await folderWithin(rootOf(root, source), source.settings.path));
 }
 
-/** Only what has its row has its name. */
-async function nameCopy(copy: string): Promise<void> {
-  await rename(copy, copy.slice(0, -".copy".length));
+async function nameCopy(folder: string): Promise<void> {
+  await rename(`${folder}.copy`, folder);
+  await syncFolder(dirname(folder));
+}
+
+/** The mark goes last: what has it and no row lies where it was copied from, too. */
+async function clearCopy(folder: string): Promise<void> {
+  for (const ending of [".copy", ".copied"]) await rm(`${folder}${ending}`, { recursive: true, force: true });
 }
 
 /** Copies what seems to be a whole set. @returns what was copied. */
@@ -134,7 +138,9 @@ async function copySet(sql: Knex, taking: Taking, id: string): Promise<string | 
   const { root, source } = taking;
   const set = await firstSet(sql, taking);
   if (set === null) return null;
-  const folder = `${setFolder(root, source, id)}.copy`;
+  const own = setFolder(root, source, id);
+  await writeFile(`${own}.copied`, "");
+  const folder = `${own}.copy`;
   await makeFolder(folder);
   for (const { path } of set.files) {
     const to = join(folder, basename(path));
@@ -256,14 +262,13 @@ async function mendAll(sql: Knex, root: string, source: Source): Promise<void> {
 
 async function mendSets(root: string, source: Source, states: ReadonlyMap<string, string>): Promise<void> {
   const { sets } = placeOf(root, keyOf(source));
-  for (const name of existsSync(sets) ? await readdir(sets) : []) {
-    const folder = join(sets, name);
-    const id = basename(name, ".copy");
-    if (id !== name && states.get(id) === "taken" && !existsSync(join(sets, id))) await nameCopy(folder);
-    else if (states.get(name) === "taken") continue;
-    // Of a copy the files lie where they were.
-    else if (id === name && !states.has(name)) await putBack(root, source, folder);
-    await rm(folder, { recursive: true, force: true });
+  const names = new Set(existsSync(sets) ? await readdir(sets) : []);
+  // A mark comes after the set that it is of.
+  for (const name of [...names].toSorted()) {
+    if (states.get(name) === "taken") continue;
+    const isMoved = !name.includes(".") && !names.has(`${name}.copied`);
+    if (isMoved && !states.has(name)) await putBack(root, source, join(sets, name));
+    await rm(join(sets, name), { recursive: true, force: true });
   }
 }
 

@@ -1,7 +1,7 @@
 // A folder that another server fills: what is remembered of it, that no link in it is followed, and that a disk which is
 // silent keeps nobody waiting.
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -90,7 +90,7 @@ t.test("no link in the folder is followed, neither to files nor on the way to th
   t.equal(readdirSync(other).length, night.size);
 });
 
-t.test("a copy without a row goes, and one whose row is there gets its name", async (t) => {
+t.test("a copy without a row goes, and is not put back over what it was copied from", async (t) => {
   const folder = t.testdir();
   put(folder);
   const district = await dropDistrict(t, { kind: "folder", settings: { folder, readOnly: true } });
@@ -100,12 +100,14 @@ t.test("a copy without a row goes, and one whose row is there gets its name", as
   const [set] = await takenSets(system.sql, source);
   const taken = setFolder(root, source, set?.id ?? "");
   const { sets } = placeOf(root, keyOf(source));
-  renameSync(taken, `${taken}.copy`);
-  mkdirSync(join(sets, "none.copy"));
-  await mend(system.sql, root, source);
   t.same(readdirSync(sets), [set?.id]);
   t.equal(readdirSync(taken).length, night.size);
-  t.equal(existsSync(join(folder, "users.csv")), true);
+  const copied = join(sets, "00000000-0000-4000-8000-000000000000");
+  for (const place of [`${copied}.copy`, copied]) mkdirSync(place);
+  for (const place of [join(copied, "other.csv"), `${copied}.copied`]) writeFileSync(place, "");
+  await mend(system.sql, root, source);
+  t.same(readdirSync(sets), [set?.id], "a set with its row stays");
+  t.same(readdirSync(folder).toSorted(), [...night.keys()].toSorted());
 });
 
 t.test("a disk that does not answer is given up, and is not asked again before it has answered", async (t) => {
