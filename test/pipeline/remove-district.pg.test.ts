@@ -29,6 +29,7 @@ import { writeSet } from "../support/people-set.ts";
 import { topicRecords } from "../support/pipeline.ts";
 import {
   canary,
+  caughtUp,
   landed,
   leave,
   live,
@@ -60,6 +61,8 @@ void t.test(
       .insert({ id: "00000000-0000-8000-8000-000000000001", district: gone.district, at: new Date() });
     await storeAccount(gone);
     await leave(gone);
+    await caughtUp(system);
+    await quiet(system);
     const before = await tables(system);
     t.match(before.get("roster_users")?.join("\n"), canary, "the person was there");
     t.match(before.get("work")?.join("\n"), canary, "in work too");

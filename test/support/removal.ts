@@ -98,6 +98,19 @@ export async function quiet({ sql }: TestSystem): Promise<void> {
   );
 }
 
+/** Until every consumer has copied all that is on its topics: some look every two seconds only. */
+export async function caughtUp({ sql, log }: TestSystem): Promise<void> {
+  const isCopied = async (): Promise<boolean> => {
+    const positions: readonly { readonly topic: string; readonly at: number }[] = await sql("inbox_positions").select(
+      "topic",
+      "next_offset as at",
+    );
+    for (const { topic, at } of positions) if (at < ((await log.extent(topic))?.end ?? 0)) return false;
+    return true;
+  };
+  await until(isCopied);
+}
+
 export async function leave({ system, district }: PeopleDistrict): Promise<void> {
   await system.sql("districts").where({ id: district }).update({ state: "leaving" });
   await system.sql("registration_due").insert({ district }).onConflict("district").ignore();
