@@ -12,7 +12,7 @@ import { openSet } from "../../libs/adapters/oneroster/set-reader.ts";
 import type { SetFault } from "../../libs/adapters/oneroster/unreadable.ts";
 import type { Source } from "../../libs/adapters/postgres/sources.ts";
 import { nextMoment } from "../../libs/adapters/schedule.ts";
-import { replaces, type TakenSet } from "../../libs/domain/drop.ts";
+import { baseFiles, replaces, type TakenSet } from "../../libs/domain/drop.ts";
 import { AppError, isAppError } from "../../libs/errors.ts";
 import {
   type DeliveryRow,
@@ -54,7 +54,7 @@ export async function readSets(work: DropWork, reading: Reading): Promise<void> 
     const [set, ...newer] = (await takenSets(work.sql, source)).filter((each) => isDue(source, each, at));
     if (set === undefined) return;
     const other = set.delivery === null ? await replacement(work, source, { set, newer }) : null;
-    if (other !== null) await end(work, source, { set, state: "refused", reason: skipped(other) });
+    if (other !== null) await end(work, source, { set, state: "refused", reason: other });
     else if (!(await readSet(work, reading, set))) return;
   }
 }
@@ -64,28 +64,36 @@ export function nameOf({ district, id }: Source): string {
   return `drops ${district} ${id}`;
 }
 
-function skipped({ complete_at: at }: DropSet): string {
-  return `a newer set, complete since ${at.toISOString()}, has all of its files and was read in its place`;
-}
-
-/** The newest set that makes another one needless, or null. */
+/** Why a set is needless: what the newest one says that makes it so. null when it has to be read. */
 async function replacement(
   work: DropWork,
   source: Source,
   { set, newer }: { readonly set: DropSet; readonly newer: readonly DropSet[] },
-): Promise<DropSet | null> {
+): Promise<string | null> {
   if (newer.length === 0) return null;
-  const older = await contentsOf(work, source, set);
+  const isWhole = await isAsTaken(work, source, set);
+  const older = isWhole ? await contentsOf(work, source, set) : namesOf(set);
   for (const candidate of newer.toReversed()) {
     const isRead = older !== null && (await isAsTaken(work, source, candidate));
     const contents = isRead ? await contentsOf(work, source, candidate) : null;
-    if (older !== null && contents !== null && replaces(contents, older)) return candidate;
+    if (older !== null && contents !== null && replaces(contents, older)) return skipped(candidate, isWhole);
   }
   return null;
 }
 
-function namesOf({ files }: DropSet): TakenSet {
-  const names = files.filter(({ name }) => name !== "manifest.csv").map(({ name }) => name.slice(0, -".csv".length));
+function skipped({ complete_at: at }: DropSet, isWhole: boolean): string {
+  const newer = `a newer set, complete since ${at.toISOString()},`;
+  return isWhole
+    ? `${newer} has all of its files and was read in its place`
+    : `files of it were lost here before they were read; ${newer} was read in its place`;
+}
+
+/** Of files that were lost their names are known; of a zip, those that a set must have. */
+function namesOf(set: DropSet): TakenSet {
+  if (zipOf(set) !== null) return { manifest: null, names: new Set(baseFiles) };
+  const names = set.files
+    .filter(({ name }) => name !== "manifest.csv")
+    .map(({ name }) => name.slice(0, -".csv".length));
   return { manifest: null, names: new Set(names) };
 }
 
@@ -105,10 +113,9 @@ async function isAsTaken({ root }: DropWork, source: Source, { id, files }: Drop
   return true;
 }
 
-/** null when it cannot be read. Of loose files that were lost their names are known. */
+/** null when it cannot be read. */
 async function contentsOf(work: DropWork, source: Source, set: DropSet): Promise<TakenSet | null> {
   try {
-    if (!(await isAsTaken(work, source, set))) return zipOf(set) === null ? namesOf(set) : null;
     const opened = await openSet(pathOf(work, source, set));
     try {
       const entry = opened.entries.find(({ name }) => name === "manifest.csv");

@@ -30,8 +30,11 @@ import { topicRecords } from "../../support/pipeline.ts";
 const night1 = setOf("v12-bulk");
 const night2 = setOf("v12-bulk", "Another title");
 
-/** Uploads a set and takes it. @returns the source, and where the set's files are. */
-async function taken(district: DropDistrict, set: SetOfFiles): Promise<{ source: Source; folder: string }> {
+/** Uploads files and takes them. @returns the source, and where the set's files are. */
+async function taken(
+  district: DropDistrict,
+  set: SetOfFiles,
+): Promise<{ readonly source: Source; readonly folder: string }> {
   const { system, root } = district;
   const { sql } = system;
   const source = await sourceOf(sql, district.district, district.source);
@@ -72,6 +75,20 @@ t.test("I23 a taken set that lost files is no delivery, and a newer one in bulk 
   await read(district, source);
   t.same(await setStates(district), ["refused", "refused", "delivered"]);
   t.same(await deliveryStates(district), ["accepted"]);
+});
+
+t.test("a zip that was lost keeps nothing waiting once a whole set came after it", async (t) => {
+  const district = await dropDistrict(t);
+  const { source, folder } = await taken(district, new Map([["roster.zip", "lost before anybody looks at it"]]));
+  rmSync(folder, { recursive: true });
+  await taken(district, setOf("v12-delta"));
+  await read(district, source);
+  t.same(await setStates(district), ["taken", "taken"], "a delta does not say what the zip did");
+  await taken(district, night1);
+  await read(district, source);
+  t.same(await setStates(district), ["refused", "refused", "delivered"]);
+  const [reason]: readonly string[] = await district.system.sql("drop_sets").orderBy("taken_at").pluck("reason");
+  t.match(reason, /^files of it were lost here/u);
 });
 
 t.test("a set waits while another source is enabled: what was uploaded is not lost for it", async (t) => {
