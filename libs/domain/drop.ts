@@ -108,9 +108,22 @@ function stillFor({ files }: CompleteSet): number {
 }
 
 /** What the loose files need to be a set. */
-function lackingOf({ manifest, settings, manifestOptional, hasRoleColumn }: Drop, loose: readonly DropFile[]): Lacking {
-  if (loose.length === 0) return nothingLacking;
-  const there = new Set(loose.filter(({ kind }) => kind === "known").map(({ path }) => nameOf(path)));
+function lackingOf(drop: Drop, loose: readonly DropFile[]): Lacking {
+  const known = loose.filter(({ kind }) => kind === "known");
+  // Files of other names alone are none, and wait for nothing.
+  return known.length === 0 ? nothingLacking : lackingAmong(drop, new Set(known.map(({ path }) => nameOf(path))));
+}
+
+/** What a set needs to be judged whole. */
+export type Needs = Pick<Drop, "manifest" | "manifestOptional" | "hasRoleColumn"> & {
+  readonly settings: Pick<DropSettings, "requiredFiles">;
+};
+
+/** What the files of these names need to be a set. @param there names as in users.csv. */
+export function lackingAmong(
+  { manifest, settings, manifestOptional, hasRoleColumn }: Needs,
+  there: ReadonlySet<string>,
+): Lacking {
   const without = (names: readonly string[]): readonly string[] =>
     names.map((name) => `${name}.csv`).filter((name) => !there.has(name));
   if (manifest?.outcome === "manifest") {
