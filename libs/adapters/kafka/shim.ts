@@ -96,6 +96,7 @@ function load(): Kafkajs {
   assert(version === required, `kafkajs is ${required}, not ${version}: its inside is used`);
   repairTimer(require("kafkajs/src/network/requestQueue") as RequestQueue);
   repairConnect(require("kafkajs/src/network/connection") as Connection);
+  repairGreeting(require("kafkajs/src/broker") as Greeting);
   const { Kafka, logLevel } = require("kafkajs") as Pick<Kafkajs, "Kafka" | "logLevel">;
   const { createErrorFromCode } = require("kafkajs/src/protocol/error") as {
     readonly createErrorFromCode: Kafkajs["errorOf"];
@@ -131,6 +132,24 @@ function repairConnect(connection: Connection): void {
     const connecting = underWay.get(this) ?? original.call(this).finally(() => underWay.delete(this));
     underWay.set(this, connecting);
     return connecting;
+  };
+}
+
+type Greeting = { readonly prototype: { connect(): Promise<void>; disconnect(): Promise<void> } };
+
+/**
+ * A broker that takes a connection and then does not say what it can do would count as connected, and every later
+ * request would fail: what could not be begun is closed, so that the next request begins anew.
+ */
+function repairGreeting(broker: Greeting): void {
+  const original: (this: Greeting["prototype"]) => Promise<void> = Reflect.get(broker.prototype, "connect");
+  broker.prototype.connect = async function connectWhole(this: Greeting["prototype"]): Promise<void> {
+    try {
+      await original.call(this);
+    } catch (thrown) {
+      await this.disconnect().catch(() => {});
+      throw thrown;
+    }
   };
 }
 
@@ -200,11 +219,15 @@ function beneath(error: Error): unknown {
   return /RetriesExceeded|NonRetriableError$/u.test(name) ? cause : undefined;
 }
 
+// What a broker says by a plain Error of which it does not know yet what it can do.
+const notGreeted = "Broker not connected";
+
 /** @returns null when the error is not one of kafkajs: then it is a bug of ours. */
 export function failureOf(thrown: unknown): KafkaFailure | null {
   for (let error = thrown, depth = 0; error instanceof Error && depth < 5; error = beneath(error), depth++) {
-    const { name, type, retriable } = error as ProtocolError;
+    const { name, type, retriable, message } = error as ProtocolError;
     if (beneath(error) instanceof Error) continue;
+    if (message === notGreeted) return { type: "NotConnected", mayPass: true };
     if (!name.startsWith("KafkaJS")) return null;
     if (type !== undefined) return { type, mayPass: retriable !== false };
     return { type: name.replace("KafkaJS", ""), mayPass: !/SASL|NotImplemented|UnsupportedMagic/u.test(name) };

@@ -3,10 +3,16 @@
 // J and K in record-batch, the timer in shim.
 
 import { readdirSync, readFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import t from "tap";
+import { KafkaCluster } from "../../../libs/adapters/kafka/cluster.ts";
 import { topicSettings } from "../../../libs/adapters/kafka/topic-settings.ts";
 import { allTopics } from "../../../libs/topics.ts";
+import type { Teardown } from "../../support/teardown.ts";
+
+// A broker's error code.
+const timedOut = 7;
 
 const root = join(import.meta.dirname, "..", "..", "..");
 const sources = ["libs", "services"].flatMap((folder) =>
@@ -72,4 +78,32 @@ t.test("fault M: record times are the brokers', on every topic; a key can be no 
   }
   t.equal(topicSettings("roster.springfield")["compression.type"], undefined, "as we write it");
   t.equal(topicSettings("sso.logins")["compression.type"], "gzip", "others compress as they like, brokers convert");
+});
+
+/** A broker that takes connections and refuses to say what it can do. @returns its port, and whom it took. */
+async function speechlessBroker(t: Teardown): Promise<{ readonly port: number; readonly sockets: readonly Socket[] }> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => {});
+    socket.on("data", (request) => {
+      const answer = Buffer.alloc(18);
+      answer.writeInt32BE(14, 0);
+      request.copy(answer, 4, 8, 12);
+      answer.writeInt16BE(timedOut, 8);
+      socket.write(answer);
+    });
+  });
+  t.teardown(() => void server.close());
+  await new Promise<void>((listening) => void server.listen(0, "127.0.0.1", listening));
+  const address = server.address();
+  return { port: typeof address === "object" && address !== null ? address.port : 0, sockets };
+}
+
+t.test("a broker that takes connections and does not begin to speak is away, and is asked anew", async (t) => {
+  const { port, sockets } = await speechlessBroker(t);
+  const cluster = new KafkaCluster({ brokers: [`127.0.0.1:${port}`], clientId: "rollcall-test" }, { patienceMs: 300 });
+  await t.rejects(cluster.initProducer("writer", "topic"), { code: "kafka.unreachable", retryable: true });
+  t.ok(sockets.length > 1, "each attempt connects again");
+  await cluster.close();
 });
