@@ -5,14 +5,14 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { databaseFailure, migrate, openDatabase } from "../adapters/postgres/database.ts";
+import { type Database, databaseFailure, migrate, openDatabase } from "../adapters/postgres/database.ts";
 import { type HeldLease, holdLease } from "../adapters/postgres/leases.ts";
 import { AppError } from "../errors.ts";
 import { type Health, serveHealth } from "./health.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { openPorts, type Ports } from "./open.ts";
 import type { ProcessSettings } from "./process-settings.ts";
-import { run, type RunContext } from "./run.ts";
+import { run, type RunContext, type Service } from "./run.ts";
 
 const upLease = "up";
 const upLeaseMs = 15_000;
@@ -25,6 +25,8 @@ export type ServiceProcess<Config extends ProcessSettings> = {
   readonly config: () => Config;
   /** Runs until the signal of the context is aborted. */
   readonly start: (ports: Ports, config: Config, context: RunContext) => Promise<void>;
+  /** Likewise, on the database alone: what goes on while the log is away. */
+  readonly onDatabase?: (database: Database, config: Config, context: RunContext) => Promise<void>;
 };
 
 /** Never resolves: exits as {@link run} does, with 2 when the configuration is wrong. */
@@ -38,7 +40,10 @@ export async function runServiceProcess<Config extends ProcessSettings>(
   return run({
     name: service.name,
     logger,
-    services: [{ name: service.name, start: (context) => startOnce(service, { config, state, context }) }],
+    services: [
+      { name: service.name, start: (context) => startOnce(service, { config, state, context }) },
+      ...onDatabase(service, config),
+    ],
     close: () => health.close(),
   });
 }
@@ -50,6 +55,25 @@ function configOf<Config extends ProcessSettings>({ config }: ServiceProcess<Con
     logger.fatal({ err }, "the configuration is wrong");
     return process.exit(usageExit);
   }
+}
+
+function onDatabase<Config extends ProcessSettings>(
+  { name, onDatabase: work }: ServiceProcess<Config>,
+  config: Config,
+): readonly Service[] {
+  if (work === undefined) return [];
+  const start = async (context: RunContext): Promise<void> => {
+    const database = openDatabase(config.settings.databaseUrl);
+    try {
+      await migrate(database);
+      await work(database, config, context);
+    } catch (error) {
+      throw databaseFailure(error);
+    } finally {
+      await database.close();
+    }
+  };
+  return [{ name: `${name} on the database`, start }];
 }
 
 async function startOnce<Config extends ProcessSettings>(

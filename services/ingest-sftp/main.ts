@@ -1,20 +1,15 @@
-// The process of ingest-sftp.
+// The process of ingest-sftp. Districts can upload also while the log is away: what they drop waits.
 
 import { runServiceProcess } from "../../libs/runtime/service-process.ts";
 import { configFromEnv } from "./config.ts";
 import { runIngestAndDrops } from "./run.ts";
-import { serveSftp } from "./sftp.ts";
+import { serveSftpUntil } from "./sftp.ts";
 
 await runServiceProcess({
   name: "ingest-sftp",
   config: configFromEnv,
-  start: async (ports, config, { signal, logger }) => {
-    const context = { ...ports, logger };
-    const served = await serveSftp(context, { address: config.sftp, dataDir: config.settings.dataDir });
-    try {
-      await runIngestAndDrops(context, { times: config, drops: { root: ports.dropsFolder } }, signal);
-    } finally {
-      await served.close();
-    }
-  },
+  start: (ports, config, { signal, logger }) =>
+    runIngestAndDrops({ ...ports, logger }, { times: config, drops: { root: ports.dropsFolder } }, signal),
+  onDatabase: ({ sql }, { sftp, settings: { dataDir } }, { signal, logger }) =>
+    serveSftpUntil({ sql, logger }, { address: sftp, dataDir }, signal),
 });
