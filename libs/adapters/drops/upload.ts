@@ -1,7 +1,7 @@
 // A file that a client writes, in place, so that an upload that was cut short can be resumed.
-// It keeps true: what is closed is durable and whole as far as its writer says; an upload that another one took the place
-// of writes no more; what was written behind a gap when the connection ended is cut off, so that nobody resumes over it;
-// and a process that lost the file writes to nothing that counts.
+// It keeps true: what is closed is durable, has no gap that was written past, and is whole as far as its writer says; an
+// upload that another one took the place of writes no more; what was written behind a gap when the connection ended is cut
+// off, so that nobody resumes over it; and a process that lost the file writes to nothing that counts.
 //
 //   open ──close──▶ closed
 //     └──abandon, a failed write, the end of the process──▶ torn ──opened again──▶ open
@@ -27,6 +27,12 @@ import { defaultDropLimits, refusalOf, type SourceKey, syncFolder } from "./plac
 import { identityOf, whereSource } from "./rows.ts";
 
 const sync = promisify(fsync);
+
+/** From a byte up to, not with, another one. */
+type Part = { readonly from: number; readonly to: number };
+
+/** Behind gaps that may still be filled; honest clients have some dozens on their way. */
+const partsMost = 4_096;
 
 export type UploadAbout = {
   readonly sql: Knex;
@@ -57,6 +63,8 @@ export class DropUpload implements Upload {
   #size: number;
   /** All bytes before it were there when it was opened, or were written since. */
   #whole: number;
+  /** Parts behind it: a client that sends several at once may fill a gap later. */
+  #behind: readonly Part[] = [];
   #failure: FileRefusal | null = null;
   #ending: Promise<void> | null = null;
   #isOpen = true;
@@ -89,8 +97,20 @@ export class DropUpload implements Upload {
       let done = 0;
       while (done < bytes.length) done += writeSync(this.#descriptor, bytes, done, bytes.length - done, offset + done);
       this.#size = Math.max(this.#size, end);
-      if (offset <= this.#whole) this.#whole = Math.max(this.#whole, offset + bytes.length);
+      this.#wrote({ from: offset, to: end });
     });
+  }
+
+  #wrote(part: Part): void {
+    let rest = [...this.#behind, part];
+    for (let isFilled = true; isFilled;) {
+      const whole = this.#whole;
+      this.#whole = Math.max(whole, ...rest.filter(({ from }) => from <= whole).map(({ to }) => to));
+      rest = rest.filter(({ to }) => to > this.#whole);
+      isFilled = this.#whole > whole && rest.length > 0;
+    }
+    if (rest.length > partsMost) throw new FileRefusal("forbidden", "a file is written without gaps");
+    this.#behind = rest;
   }
 
   read(offset: number, length: number): Uint8Array | null {
@@ -106,6 +126,7 @@ export class DropUpload implements Upload {
       ftruncateSync(this.#descriptor, bytes);
       this.#size = bytes;
       this.#whole = Math.min(this.#whole, bytes);
+      this.#behind = this.#behind.flatMap(({ from, to }) => (from < bytes ? [{ from, to: Math.min(to, bytes) }] : []));
     });
   }
 
@@ -122,6 +143,7 @@ export class DropUpload implements Upload {
       this.#descriptor = anew;
       this.#size = 0;
       this.#whole = 0;
+      this.#behind = [];
     });
   }
 
@@ -145,6 +167,8 @@ export class DropUpload implements Upload {
     let mayBeClosed = false;
     try {
       this.#check();
+      if (this.#size > this.#whole)
+        throw new FileRefusal("failed", "a part of the file was not written; upload the file again");
       await sync(this.#descriptor);
       await syncFolder(dirname(place));
       await guard.locked(async (trx) => {

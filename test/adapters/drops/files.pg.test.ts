@@ -328,3 +328,26 @@ t.test("a full disk is told, and loses nothing that was closed", async (t) => {
   t.equal((await files.about("/enrollments.csv")).bytes, 700_000, "what was acknowledged is there to be resumed");
   t.equal(readFileSync(join(folder, "users.csv"), "utf8"), "users");
 });
+
+t.test("parts may come in any order, and a file with a gap is not closed as whole", async (t) => {
+  const { files, folder, states } = await freshDrops(t);
+  const upload = await files.openWrite("/users.csv", fresh);
+  for (const [offset, words] of [
+    [4, "c"],
+    [2, "b"],
+    [0, "a"],
+    [3, "B"],
+    [5, "C"],
+    [1, "A"],
+  ] as const)
+    upload.write(offset, text(words));
+  await upload.close();
+  t.equal(readFileSync(join(folder, "users.csv"), "utf8"), "aAbBcC");
+  const behind = await files.openWrite("/orgs.csv", fresh);
+  behind.write(0, text("orgs"));
+  behind.write(9, text("later"));
+  behind.write(5, text("mid"));
+  t.equal(await refusal(() => behind.close()), "failed");
+  t.same(await states(), { "/orgs.csv": "torn", "/users.csv": "closed" });
+  t.equal((await files.about("/orgs.csv")).bytes, 4, "it is resumed from where it was whole");
+});
