@@ -69,6 +69,13 @@ t.test("several passwords and keys hold at once, and each says when it was used 
   t.same(await usedLabels(), ["key", "one", "two"]);
   t.equal(await accounts.accepts(null, { kind: "password", password: "one" }), null);
   t.equal(await accounts.accepts(null, { ...byKey, isProven: true }), null);
+  const written = async (): Promise<number> => (await system.sql("sftp_audit")).length;
+  const before = await written();
+  await accounts.audit({ event: "refused", account: null, address: "198.51.100.9" });
+  await system.sql("sources").delete();
+  await system.sql("districts").delete();
+  await accounts.audit({ event: "logout", account, address: "198.51.100.7" });
+  t.equal(await written(), before + 1, "a session that ends after its district was removed writes nothing of it");
 
   async function usedLabels(): Promise<readonly string[]> {
     return system.sql("sftp_credentials").whereNotNull("last_used_at").orderBy("label").pluck("label");
