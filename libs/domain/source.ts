@@ -116,5 +116,6 @@ function pathOf(path: string, read: Read): string {
   const parts = path.split("/").filter((part) => part !== "");
   if (!path.startsWith("/") || parts.some((part) => part === "." || part === ".."))
     read.faults.push("path must be a folder such as / or /roster");
+  if (parts[0] === "reports") read.faults.push("path must not be in /reports, where the reports to the district lie");
   return `/${parts.join("/")}`;
 }

@@ -183,6 +183,7 @@ void t.test("wrong usage says what is wrong, and changes nothing", async (t) => 
   const faulty = await source("set", "oak", ...faults, "colour=red");
   t.equal(faulty.code, 2);
   for (const fault of [...faults, "colour"]) t.match(faulty.stderr, fault.split("=")[0]);
+  t.match(await source("set", "oak", "path=/reports/roster"), { code: 2, stderr: /not be in \/reports/u });
   t.match(await source("set", "oak", "readOnly=true"), { code: 2, stderr: /for the kind folder/u });
   t.match(await json("show", "oak"), { settings: { quietSeconds: 60, path: "/", readOnly: false } });
   t.match(await json("set", "oak", "requiredFiles=orgs,users", "window=0 2 * * *", "addresses="), {
