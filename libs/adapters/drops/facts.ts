@@ -1,9 +1,11 @@
 // What must be read of loose files to judge whether they are a whole set: their manifest, and whether users.csv names roles.
-// It keeps true that facts belong to the files as they were read: of others nothing is known.
+// It keeps true that facts belong to the files as they were read: of others nothing is known; and that files which cannot
+// be read for long are told, and not waited for.
 
 import type { Readable } from "node:stream";
 
 import { type ManifestResult, type ManifestRow, parseManifest } from "../../domain/manifest.ts";
+import { AppError, isAppError } from "../../errors.ts";
 import { CsvReading } from "../oneroster/csv.ts";
 import type { Source } from "../postgres/sources.ts";
 import { type LyingFile, pathIn, rootOf } from "./contents.ts";
@@ -25,7 +27,14 @@ const tooLarge: ManifestResult = {
   findings: [],
 };
 
-/** Reads them, unless what was read last is of the same files. @returns null when they cannot be read just now. */
+/** What says that a file is gone, or another thing by now. */
+const changed: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "ESTALE"]);
+
+/**
+ * Reads them, unless what was read last is of the same files.
+ * @returns null when one of them has changed since it was seen.
+ * @throws AppError `source.folder` when they may or can not be read.
+ */
 export async function factsOf(
   root: string,
   {
@@ -46,8 +55,13 @@ export async function factsOf(
   });
   try {
     return await (source.kind === "folder" ? answered(rootOf(root, source), read) : read());
-  } catch {
-    return null;
+  } catch (cause) {
+    if (isAppError(cause)) throw cause;
+    if (cause instanceof Error && "code" in cause && changed.has(cause.code)) return null;
+    throw new AppError("source.folder", {
+      message: "reading a file in the folder of a source, which this user may or can not read",
+      cause,
+    });
   }
 }
 
@@ -78,7 +92,8 @@ export async function readManifest(content: Readable, bytes: number): Promise<Ma
   return parseManifest(rows);
 }
 
-async function readHasRole(content: Readable): Promise<boolean> {
+/** Whether users.csv names its users' roles itself. @throws what the stream throws. */
+export async function readHasRole(content: Readable): Promise<boolean> {
   try {
     for await (const batch of new CsvReading(content).batches())
       return (batch[0]?.cells ?? []).some((cell) => cell.trim().toLowerCase() === "role");

@@ -1,7 +1,17 @@
 // A folder that another server fills: what is remembered of it, that no link in it is followed, and that a disk which is
 // silent keeps nobody waiting.
 
-import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -83,11 +93,35 @@ t.test("no link in the folder is followed, neither to files nor on the way to th
   rmSync(join(own, "roster"), { recursive: true });
   symlinkSync(other, join(own, "roster"));
   await t.rejects(look(district, source), { code: "source.folder" });
-  t.equal(await factsOf(district.root, { source, files, last: null }), null);
+  await t.rejects(factsOf(district.root, { source, files, last: null }), { code: "source.folder" });
   if (facts === null) throw new Error("there are facts");
   const taking = { root: district.root, source, facts, manifestOptional: true, now: 0 };
   await t.rejects(takeSet(district.system.sql, taking), { code: "source.folder" });
   t.equal(readdirSync(other).length, night.size);
+});
+
+t.test("a file that may not be read is told; one that has gone is looked for again", async (t) => {
+  // Where any user may come to.
+  const folder = mkdtempSync(join(tmpdir(), "watched-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755);
+  put(folder);
+  const district = await dropDistrict(t, { kind: "folder", settings: { folder, readOnly: true } });
+  const source = await sourceOf(district.system.sql, district.district, district.source);
+  const files = await look(district, source);
+  const facts = (): Promise<unknown> => factsOf(district.root, { source, files, last: null });
+  const users = join(folder, "users.csv");
+  chmodSync(users, 0);
+  const isRoot = process.geteuid?.() === 0;
+  // Root may read whatever there is.
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    await t.rejects(facts(), { code: "source.folder", message: /reading a file/u });
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+  rmSync(users);
+  t.equal(await facts(), null);
 });
 
 t.test("a copy without a row goes, and is not put back over what it was copied from", async (t) => {
