@@ -23,13 +23,17 @@ export type EntityChange = {
   readonly origin: string | null;
 };
 
-/** A record of roster.<district>; null: it is no change of an entity, or of a kind that is not known here. */
+/**
+ * A record of roster.<district>; null: its key is no entity's, or of a kind that is not known here.
+ * @throws AppError `registry.undecodable` when it holds anything but a change of the entity that its key names.
+ */
 export function entityChange(changes: ChangeCodec, record: StoredRecord): EntityChange | null {
   const type = typeOfKey(record.key);
   if (type === null || !isEntityType(type)) return null;
   const name = parseEntityKey(Buffer.from(record.key).toString());
-  const change = record.value === null ? null : changes.changeOf(record.value);
-  if (name === null || (change === null && record.value !== null)) return null;
+  if (name === null) return null;
+  const { value, offset } = record;
+  const change = value === null ? null : changes.changeAt(type, { value, offset });
   const isGone = change === null || change.head.op === "deleted";
   return {
     type,

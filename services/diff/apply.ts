@@ -198,9 +198,9 @@ async function auditRange(
       if (type === null || !isEntityType(type)) continue;
       fingerprint(record.key, 0, record.key.length, key);
       if (image.offset[image.find(key)] === record.offset) hash.add(record.key, record.value);
-      if (record.value === null) continue;
-      const change = codec.changeOf(record.value);
-      if (change === null) continue;
+      const { value, offset } = record;
+      if (value === null) continue;
+      const change = codec.changeAt(type, { value, offset });
       const name = `${type} ${change.head.op}`;
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }

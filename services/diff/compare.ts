@@ -92,23 +92,24 @@ async function fold({ log, codec }: Reading, roster: LogRange, image: Image): Pr
   const hash = new Uint32Array(4);
   for await (const batch of log.scan(roster)) {
     for (const record of batch) {
-      const type = typeIndex.get(typeOfKey(record.key) ?? "");
+      const name = typeOfKey(record.key) ?? "";
+      const type = typeIndex.get(name);
       if (type === undefined) continue;
       fingerprint(record.key, 0, record.key.length, key);
       const entry = image.entry(key, type);
       if (isDerivedRole(record.key)) image.derived[entry] = 1;
-      if (record.value === null) {
-        image.foldNull(entry, record.offset);
+      const { value, offset } = record;
+      if (value === null) {
+        image.foldNull(entry, offset);
         continue;
       }
-      const change = codec.changeOf(record.value);
-      if (change === null) continue;
+      const change = codec.changeAt(name, { value, offset });
       if (change.head.op === "deleted") {
-        image.foldDeleted(entry, record.offset);
+        image.foldDeleted(entry, offset);
         continue;
       }
       contentFingerprint(change.content, hash);
-      image.foldUpsert(entry, hash, record.offset);
+      image.foldUpsert(entry, hash, offset);
       if (type === sessionType) {
         const session = codec.decodeEntity(change.type, change.content);
         if (session.type === "academicSession") image.endDay[entry] = dayNumber(session.endDate);
@@ -217,6 +218,10 @@ async function desiresOf(
     const type = typeIndex.get(typeOfKey(record.key) ?? "");
     if (type === undefined) continue;
     const desire = codec.desireOf(record.value);
+    if (desire.state === "content" && desire.type !== entityTypes[type])
+      throw new AppError("registry.undecodable", {
+        message: `the record at offset ${record.offset} of ${delivery.delivery} holds an entity of another type than its key names`,
+      });
     found.push({ record, type, desire });
   }
   return found;
@@ -331,15 +336,16 @@ async function keepBefore(
   for await (const batch of log.scan(roster)) {
     for (const record of batch) {
       if (!wanted.has(record.offset)) continue;
-      if (record.value === null || !typeIndex.has(typeOfKey(record.key) ?? "")) continue;
+      const { value, offset } = record;
+      const name = typeOfKey(record.key) ?? "";
+      if (value === null || !typeIndex.has(name)) continue;
       fingerprint(record.key, 0, record.key.length, key);
       const entry = image.find(key);
-      if (entry === -1 || image.offset[entry] !== record.offset) continue;
+      if (entry === -1 || image.offset[entry] !== offset) continue;
       const isClass = deletes && image.type[entry] === classType;
       const needed = needsBefore(image, entry);
       if (!needed && !isClass) continue;
-      const change = codec.changeOf(record.value);
-      if (change === null) continue;
+      const change = codec.changeAt(name, { value, offset });
       if (needed) before.keep(entry, record.key, change.content);
       if (!isClass) continue;
       const entity = codec.decodeEntity(change.type, change.content);

@@ -6,6 +6,7 @@ import type { ChangeCodec } from "../../libs/adapters/registry/change-codec.ts";
 import { action, desired, hold, type Image, published } from "../../libs/domain/diff/image.ts";
 import { referencesOf } from "../../libs/domain/diff/references.ts";
 import { fingerprint } from "../../libs/domain/fingerprint.ts";
+import { typeOfKey } from "../../libs/domain/ids.ts";
 import type { Entity } from "../../libs/domain/oneroster/entities.ts";
 import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
 import type { EventLog, LogRange } from "../../libs/ports.ts";
@@ -27,10 +28,9 @@ export async function danglingParts(
     for (const record of batch) {
       fingerprint(record.key, 0, record.key.length, key);
       const entry = image.find(key);
-      if (record.value === null || entry === -1 || image.offset[entry] !== record.offset || !isLeftOut(image, entry))
-        continue;
-      const change = codec.changeOf(record.value);
-      if (change === null) continue;
+      const { value, offset } = record;
+      if (value === null || entry === -1 || image.offset[entry] !== offset || !isLeftOut(image, entry)) continue;
+      const change = codec.changeAt(typeOfKey(record.key) ?? "", { value, offset });
       const entity = codec.decodeEntity(change.type, change.content);
       const part = found[image.type[entry] ?? 0];
       if (part === undefined || !refersToDeleted(image, entity)) continue;

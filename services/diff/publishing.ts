@@ -3,8 +3,8 @@
 import { action } from "../../libs/domain/diff/image.ts";
 import { holdAsStored, holdParents } from "../../libs/domain/diff/plan.ts";
 import { fingerprint } from "../../libs/domain/fingerprint.ts";
-import { parseEntityKey } from "../../libs/domain/ids.ts";
-import { entityTypes } from "../../libs/domain/oneroster/entity-types.ts";
+import { parseEntityKey, typeOfKey } from "../../libs/domain/ids.ts";
+import { entityTypes, isEntityType } from "../../libs/domain/oneroster/entity-types.ts";
 import { AppError } from "../../libs/errors.ts";
 import type { Transaction } from "../../libs/ports.ts";
 import type { Count, Decision, Delivery } from "../../libs/records.ts";
@@ -127,10 +127,11 @@ async function deletesWritten(
     from: changeset.from,
     to: end,
   })) {
-    for (const { value } of batch) {
-      if (value === null) continue;
-      const change = context.changes.changeOf(value);
-      if (change?.head.op !== "deleted" || change.head.changeset !== changeset.number) continue;
+    for (const { key, value, offset } of batch) {
+      const type = typeOfKey(key) ?? "";
+      if (value === null || !isEntityType(type)) continue;
+      const change = context.changes.changeAt(type, { value, offset });
+      if (change.head.op !== "deleted" || change.head.changeset !== changeset.number) continue;
       counts.set(change.type, (counts.get(change.type) ?? 0) + 1);
     }
   }

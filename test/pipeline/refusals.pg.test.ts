@@ -9,6 +9,7 @@ import { withServices } from "../../libs/cli/services.ts";
 import { parseSourceId } from "../../libs/domain/ids.ts";
 import { isAppError } from "../../libs/errors.ts";
 import { deliver } from "../../libs/ingest/deliver.ts";
+import { districtTopic } from "../../libs/topics.ts";
 import { foldRoster } from "../support/checker.ts";
 import { freshDistrict, type TestDistrict, topicRecords } from "../support/pipeline.ts";
 
@@ -120,3 +121,21 @@ t.test("a delta deletes only what it says, and one without rows nothing", async 
   await district.deliver(district.edited(fixture("v12-delta"), { "users.csv": headerOf, "enrollments.csv": headerOf }));
   t.same(foldRoster(await district.records("roster")), after);
 });
+
+t.test(
+  "a record that has an entity's key and is no change of it stops its district, and nothing is published",
+  async (t) => {
+    const district = await freshDistrict(t);
+    const { system } = district;
+    await district.deliver((await district.sample({ students: 20 })).directory);
+    const [first] = (await district.records("roster")).filter(({ name }) => name === "rollcall.roster.OrgChange");
+    const marker = { number: 1, from: 0, delivery: "springfield.files.1", counts: [], hash: "0", at: 0 };
+    const value = system.records.encode("rollcall.roster.Changeset", marker);
+    const topic = districtTopic("roster", district.id);
+    await system.log.transaction(async (tx) => tx.append(topic, [{ key: first?.key ?? "", value }]));
+    const before = await stateOf(district);
+    const { directory } = await district.sample({ students: 20, night: 2 });
+    t.match(await district.deliver(directory), { outcome: "stopped", reason: /registry\.undecodable/u });
+    t.equal((await stateOf(district)).changesets, before.changesets);
+  },
+);

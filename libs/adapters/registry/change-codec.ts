@@ -153,6 +153,21 @@ export class ChangeCodec {
     return { type: reading.codec.type, head, content };
   }
 
+  /**
+   * Reads a record of roster.<district> whose key is an entity's. One that holds anything else is never passed over:
+   * whoever left it out would take the entity for one that is not there.
+   * @throws AppError `registry.undecodable`, `registry.unknown-schema`.
+   */
+  changeAt(type: string, { value, offset }: { readonly value: Uint8Array; readonly offset: number }): Change {
+    const change = this.changeOf(value);
+    if (change?.type === type) return change;
+    const details = { type, offset, schema: String(schemaId(value)) };
+    throw new AppError("registry.undecodable", {
+      message: `the record at offset ${offset} has a key of type ${type} and holds no change of that type: the schema registry may have given its ids anew`,
+      details,
+    });
+  }
+
   /** Loads the schema of these bytes unless it is known. @throws AppError `registry.unknown-schema`. */
   async load(value: Uint8Array): Promise<void> {
     await this.#learn(schemaId(value));

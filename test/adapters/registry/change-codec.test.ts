@@ -103,6 +103,9 @@ t.test("head and content are read back out of a change, and an entity out of its
       ]) {
         const change = changes.changeOf(value);
         assert(change !== null && change.type === type);
+        assert.deepEqual(changes.changeAt(type, { value, offset: 0 }), change);
+        const other = type === "org" ? "user" : "org";
+        assert.throws(() => changes.changeAt(other, { value, offset: 0 }), { code: "registry.undecodable" });
         assert.deepEqual(plain(change.head), head);
         assert.deepEqual(Buffer.from(change.content), Buffer.from(contentOf(entity)));
         assert.deepEqual(plain(changes.decodeEntity(type, change.content)), plain(entity));
@@ -154,6 +157,10 @@ t.test("what stands where an entity does not is read with its reason, and other 
   t.strictSame(changes.desireOf(unknown), { state: "unknown", rule: "value.enum" });
   const marker = codec.encoder("rollcall.log.Writer").encode({ generation: "g", epoch: 1, at: 2 });
   t.equal(changes.changeOf(marker), null);
+  t.throws(() => changes.changeAt("org", { value: marker, offset: 7 }), {
+    code: "registry.undecodable",
+    message: /7/u,
+  });
   t.throws(() => changes.desireOf(marker), { code: "registry.unknown-schema" });
   t.throws(() => changes.changeOf(Buffer.from([1, 0, 0, 0, 1, 0])), { code: "registry.undecodable" });
   t.throws(() => changes.changeOf(Buffer.from([0, 0])), { code: "registry.undecodable" });
