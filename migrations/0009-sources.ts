@@ -64,8 +64,8 @@ async function createDropTables(knex: Knex): Promise<void> {
     create table drop_sets (
       id uuid primary key,
       district text not null, source text not null,
-      -- taken: its files are put aside; the others are its ends
-      state text not null check (state in ('taken', 'delivered', 'same', 'refused')),
+      -- taken: its files are put aside; the others are its ends; superseded: a newer one was used in its place
+      state text not null check (state in ('taken', 'delivered', 'same', 'refused', 'superseded')),
       -- name, bytes and when it was received, of each file
       files jsonb not null,
       complete_at timestamptz not null, taken_at timestamptz not null, ended_at timestamptz,

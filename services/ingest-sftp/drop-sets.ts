@@ -1,14 +1,14 @@
 // Reads the sets that were taken, of one source, in their order, each to its end.
 // It keeps true that a set becomes one delivery at most, however often reading it begins again; that one whose files are
 // not those that were taken becomes none; that one which is no set keeps no later one waiting, while nothing else ends
-// one; and that one is skipped only for a newer one that says all that it does, in bulk.
+// one; that one is skipped only for a newer one that says all that it does, in bulk, and was accepted; and that none is
+// received once a newer one was accepted.
 
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type DropSet, endSet, setFolder, takenSets } from "../../libs/adapters/drops/sets.ts";
-import { readManifest } from "../../libs/adapters/drops/facts.ts";
-import { openSet } from "../../libs/adapters/oneroster/set-reader.ts";
+import { districtOf } from "../../libs/adapters/postgres/districts.ts";
 import type { SetFault } from "../../libs/adapters/oneroster/unreadable.ts";
 import type { Source } from "../../libs/adapters/postgres/sources.ts";
 import { nextMoment } from "../../libs/adapters/schedule.ts";
@@ -23,7 +23,9 @@ import {
   receiveDropped,
   refuseUnread,
 } from "../../libs/ingest/deliver.ts";
+import { localTime } from "../../libs/ingest/district-report.ts";
 import { failureOf, type Failures } from "./failures.ts";
+import { contentsOf, lackOf } from "./set-contents.ts";
 
 export type DropWork = IngestContext & {
   readonly failures: Failures;
@@ -50,13 +52,73 @@ export type Reading = {
 export async function readSets(work: DropWork, reading: Reading): Promise<void> {
   const { source, signal } = reading;
   while (!signal.aborted && !work.failures.isPaused(nameOf(source))) {
-    const at = { timeZone: reading.timeZone, now: work.clock.now() };
-    const [set, ...newer] = (await takenSets(work.sql, source)).filter((each) => isDue(source, each, at));
-    if (set === undefined) return;
-    const other = set.delivery === null ? await replacement(work, source, { set, newer }) : null;
-    if (other !== null) await end(work, source, { set, state: "refused", reason: other });
+    const next = await nextOf(work, reading);
+    if (next === null) return;
+    const { set, needless } = next;
+    if (needless !== null) await end(work, source, { set, state: "superseded", reason: needless });
     else if (!(await readSet(work, reading, set))) return;
   }
+}
+
+/** A set that is read now, or that is `needless`, for the reason given. */
+type Next = { readonly set: DropSet; readonly needless: string | null };
+
+async function nextOf(work: DropWork, { source, timeZone }: Reading): Promise<Next | null> {
+  const taken = await takenSets(work.sql, source);
+  // What became a delivery is read to its end first: whatever is received later would come after it.
+  const begun = taken.find(({ delivery }) => delivery !== null);
+  if (begun !== undefined) return { set: begun, needless: null };
+  const at = { timeZone, now: work.clock.now() };
+  const due = taken.filter((each) => isDue(source, each, at));
+  const [set] = due;
+  if (set === undefined) return null;
+  const accepted = await acceptedAfter(work, set);
+  if (accepted !== null) return { set, needless: skipped(accepted, { timeZone, isWhole: true }) };
+  if (due.length === 1) return { set, needless: null };
+  const known: Known[] = [];
+  for (const each of due) known.push(await knownOf(work, source, each));
+  return firstOf(known, timeZone);
+}
+
+/** The newest set after one that was read before it and accepted, or was the same as what had been. */
+async function acceptedAfter({ sql }: DropWork, { id }: DropSet): Promise<Pick<DropSet, "complete_at"> | null> {
+  const newer: Pick<DropSet, "complete_at"> | undefined = await sql("drop_sets as newer")
+    .join("drop_sets as older", { "older.district": "newer.district", "older.source": "newer.source" })
+    .leftJoin("deliveries", { "deliveries.id": "newer.delivery" })
+    .where({ "older.id": id })
+    .whereRaw("newer.taken_at > older.taken_at")
+    .whereRaw("(newer.state = 'same' or (newer.state = 'delivered' and deliveries.state = 'accepted'))")
+    .orderBy("newer.taken_at", "desc")
+    .first("newer.complete_at");
+  return newer ?? null;
+}
+
+type Known = {
+  readonly set: DropSet;
+  /** Whether its files are as they were taken. */
+  readonly isWhole: boolean;
+  /** null when it cannot be read. */
+  readonly says: TakenSet | null;
+};
+
+async function knownOf(work: DropWork, source: Source, set: DropSet): Promise<Known> {
+  const isWhole = await isAsTaken(work, source, set);
+  return { set, isWhole, says: isWhole ? await contentsOf(pathOf(work, source, set)) : namesOf(set) };
+}
+
+/**
+ * The newest that says all that those before it do, or else the oldest: if the newest is refused, they are still there.
+ * One whose files were lost cannot be read whatever becomes of the newer one.
+ */
+function firstOf(known: readonly Known[], timeZone: string): Next | null {
+  const [oldest, ...later] = known;
+  if (oldest === undefined) return null;
+  const isOver = (newer: Known, older: Known): boolean =>
+    newer.isWhole && newer.says !== null && older.says !== null && replaces(newer.says, older.says);
+  const overLost = oldest.isWhole ? undefined : later.findLast((newer) => isOver(newer, oldest));
+  if (overLost !== undefined) return { set: oldest.set, needless: skipped(overLost.set, { timeZone, isWhole: false }) };
+  const newest = known.findLast((newer, at) => at > 0 && known.slice(0, at).every((older) => isOver(newer, older)));
+  return { set: (newest ?? oldest).set, needless: null };
 }
 
 /** Under which failures of reading the source's sets are known. */
@@ -64,28 +126,14 @@ export function nameOf({ district, id }: Source): string {
   return `drops ${district} ${id}`;
 }
 
-/** Why a set is needless: what the newest one says that makes it so. null when it has to be read. */
-async function replacement(
-  work: DropWork,
-  source: Source,
-  { set, newer }: { readonly set: DropSet; readonly newer: readonly DropSet[] },
-): Promise<string | null> {
-  if (newer.length === 0) return null;
-  const isWhole = await isAsTaken(work, source, set);
-  const older = isWhole ? await contentsOf(work, source, set) : namesOf(set);
-  for (const candidate of newer.toReversed()) {
-    const isRead = older !== null && (await isAsTaken(work, source, candidate));
-    const contents = isRead ? await contentsOf(work, source, candidate) : null;
-    if (older !== null && contents !== null && replaces(contents, older)) return skipped(candidate, isWhole);
-  }
-  return null;
-}
-
-function skipped({ complete_at: at }: DropSet, isWhole: boolean): string {
-  const newer = `a newer set, complete since ${at.toISOString()},`;
+function skipped(
+  { complete_at: at }: Pick<DropSet, "complete_at">,
+  { timeZone, isWhole }: { readonly timeZone: string; readonly isWhole: boolean },
+): string {
+  const newer = `a newer set, complete since ${localTime(at.toISOString(), timeZone)},`;
   return isWhole
     ? `${newer} has all of its files and was read in its place`
-    : `files of it were lost here before they were read; ${newer} was read in its place`;
+    : `files of it were lost here before they were read; ${newer} has all of them`;
 }
 
 /** Of files that were lost their names are known; of a zip, those that a set must have. */
@@ -113,23 +161,6 @@ async function isAsTaken({ root }: DropWork, source: Source, { id, files }: Drop
   return true;
 }
 
-/** null when it cannot be read. */
-async function contentsOf(work: DropWork, source: Source, set: DropSet): Promise<TakenSet | null> {
-  try {
-    const opened = await openSet(pathOf(work, source, set));
-    try {
-      const entry = opened.entries.find(({ name }) => name === "manifest.csv");
-      const manifest = entry === undefined ? null : await readManifest(await entry.open(), entry.bytes);
-      return { manifest, names: new Set(opened.entries.map(({ name }) => name.slice(0, -".csv".length))) };
-    } finally {
-      opened.close();
-    }
-  } catch (error) {
-    if (isAppError(error, "set.unreadable")) return null;
-    throw error;
-  }
-}
-
 function pathOf({ root }: DropWork, source: Source, set: DropSet): string {
   const folder = setFolder(root, source, set.id);
   const zip = zipOf(set);
@@ -149,6 +180,11 @@ async function readSet(work: DropWork, reading: Reading, set: DropSet): Promise<
   try {
     const path = pathOf(work, source, set);
     const isWhole = await isAsTaken(work, source, set);
+    const lack = set.delivery === null && isWhole ? await lackOfZip(work, source, set) : null;
+    if (lack !== null) {
+      await end(work, source, { set, state: "refused", reason: lack });
+      return true;
+    }
     row = set.delivery === null ? await receiveWhole(work, source, { set, path, isWhole }) : null;
     if (set.delivery !== null) row = await findDelivery(work.sql, set.delivery);
     if (row === null) await end(work, source, { set, state: "same", reason: null });
@@ -163,6 +199,15 @@ async function readSet(work: DropWork, reading: Reading, set: DropSet): Promise<
   } catch (error) {
     return failed(work, reading, { set, row, error });
   }
+}
+
+/** Loose files were judged when they were taken. @throws AppError `district.unknown`. */
+async function lackOfZip(work: DropWork, source: Source, set: DropSet): Promise<string | null> {
+  if (zipOf(set) === null) return null;
+  const district = await districtOf(work.sql, source.district);
+  if (district === null) throw new AppError("district.unknown", { message: `there is no district ${source.district}` });
+  const { manifestOptional } = district.policy;
+  return lackOf(pathOf(work, source, set), { settings: source.settings, manifestOptional });
 }
 
 /** @throws AppError `set.incomplete` when half a set would be received. */
@@ -215,7 +260,7 @@ async function end(
   {
     set,
     ...how
-  }: { readonly set: DropSet; readonly state: "delivered" | "same" | "refused"; readonly reason: string | null },
+  }: { readonly set: DropSet; readonly state: Exclude<DropSet["state"], "taken">; readonly reason: string | null },
 ): Promise<void> {
   await endSet(sql, { ...how, root, source, id: set.id, now: clock.now() });
   logger.info({ district: source.district, source: source.id, set: set.id, outcome: how.state }, "set ended");

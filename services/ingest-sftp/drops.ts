@@ -334,7 +334,7 @@ class Watch {
     const rows: readonly Owed[] = await this.#work
       .sql("drop_sets")
       .whereRaw(
-        `(state = 'taken' or received_told_at is null or (state in ('same', 'refused') and result_told is null)
+        `(state = 'taken' or received_told_at is null or (state in ('same', 'refused', 'superseded') and result_told is null)
          ${withOpen ? open : ""})`,
       )
       .select("district", "source", "state", "complete_at", "received_told_at");

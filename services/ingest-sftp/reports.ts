@@ -24,7 +24,7 @@ const comesWithinMs = 600_000;
 
 type SetRow = {
   readonly id: string;
-  readonly state: "taken" | "delivered" | "same" | "refused";
+  readonly state: "taken" | "delivered" | "same" | "refused" | "superseded";
   readonly files: readonly ReceivedFile[];
   readonly complete_at: Date;
   readonly delivery: string | null;
@@ -152,6 +152,7 @@ type End = {
 async function endOf(context: IngestContext, source: Source, row: SetRow): Promise<End | null> {
   const none = { reason: row.reason, parts: [], held: [], declined: [], isOpen: false };
   if (row.state === "same" || row.state === "refused") return { ...none, outcome: row.state };
+  if (row.state === "superseded") return { ...none, outcome: "superseded" };
   if (row.delivery === null) return null;
   const { state, refusal } = await findDelivery(context.sql, row.delivery);
   if (state === "refused") return { ...none, outcome: "refused", reason: refusal };

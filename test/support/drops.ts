@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { ZipFile } from "yazl";
+
 import { Drops } from "../../libs/adapters/drops/drops.ts";
 import type { DropFiles } from "../../libs/adapters/drops/files.ts";
 import { placeOf } from "../../libs/adapters/drops/place.ts";
@@ -70,7 +72,17 @@ export async function upload(files: DropFiles, path: string, text: string | Uint
   await opened.close();
 }
 
-export async function uploadSet(files: DropFiles, set: SetOfFiles): Promise<void> {
+/** The set as one zip. */
+export async function zipOf(set: SetOfFiles): Promise<Uint8Array> {
+  const zip = new ZipFile();
+  for (const [name, text] of set) zip.addBuffer(Buffer.from(text), name);
+  zip.end();
+  const parts: Buffer[] = [];
+  for await (const part of zip.outputStream) parts.push(Buffer.from(part));
+  return Buffer.concat(parts);
+}
+
+export async function uploadSet(files: DropFiles, set: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
   for (const [name, text] of set) await upload(files, `/${name}`, text);
 }
 

@@ -30,7 +30,7 @@ export type SetFile = { readonly name: string; readonly bytes: number; readonly 
 /** A row of `drop_sets`. */
 export type DropSet = {
   readonly id: string;
-  readonly state: "taken" | "delivered" | "same" | "refused";
+  readonly state: "taken" | "delivered" | "same" | "refused" | "superseded";
   readonly files: readonly SetFile[];
   readonly complete_at: Date;
   readonly delivery: string | null;
@@ -214,7 +214,7 @@ export async function endSet(
     readonly root: string;
     readonly source: Source;
     readonly id: string;
-    readonly state: "delivered" | "same" | "refused";
+    readonly state: Exclude<DropSet["state"], "taken">;
     readonly reason: string | null;
     readonly now: number;
   },

@@ -24,6 +24,7 @@ import {
   type SetOfFiles,
   setStates,
   uploadSet,
+  zipOf,
 } from "../../support/drops.ts";
 import { topicRecords } from "../../support/pipeline.ts";
 
@@ -33,7 +34,7 @@ const night2 = setOf("v12-bulk", "Another title");
 /** Uploads files and takes them. @returns the source, and where the set's files are. */
 async function taken(
   district: DropDistrict,
-  set: SetOfFiles,
+  set: ReadonlyMap<string, string | Uint8Array>,
 ): Promise<{ readonly source: Source; readonly folder: string }> {
   const { system, root } = district;
   const { sql } = system;
@@ -73,7 +74,7 @@ t.test("I23 a taken set that lost files is no delivery, and a newer one in bulk 
   t.same([await setStates(district), await deliveryStates(district)], [["taken", "taken"], []], "nor one that was cut");
   await taken(district, night2);
   await read(district, source);
-  t.same(await setStates(district), ["refused", "refused", "delivered"]);
+  t.same(await setStates(district), ["superseded", "superseded", "delivered"]);
   t.same(await deliveryStates(district), ["accepted"]);
 });
 
@@ -86,9 +87,85 @@ t.test("a zip that was lost keeps nothing waiting once a whole set came after it
   t.same(await setStates(district), ["taken", "taken"], "a delta does not say what the zip did");
   await taken(district, night1);
   await read(district, source);
-  t.same(await setStates(district), ["refused", "refused", "delivered"]);
+  t.same(await setStates(district), ["superseded", "superseded", "delivered"]);
   const [reason]: readonly string[] = await district.system.sql("drop_sets").orderBy("taken_at").pluck("reason");
   t.match(reason, /^files of it were lost here/u);
+});
+
+async function ends({ system }: DropDistrict): Promise<readonly unknown[]> {
+  return system.sql("drop_sets").orderBy("taken_at").select("state", "reason");
+}
+
+function changed(set: SetOfFiles, files: Readonly<Record<string, string | null>>): SetOfFiles {
+  const all = new Map([...set, ...Object.entries(files)]);
+  return new Map([...all].flatMap(([name, text]) => (text === null ? [] : [[name, text] as const])));
+}
+
+const usersText = night1.get("users.csv") ?? "";
+const halves: readonly { readonly what: string; readonly set: SetOfFiles; readonly lacks: RegExp }[] = [
+  {
+    what: "users.csv alone",
+    set: new Map([["users.csv", usersText]]),
+    lacks: /academicSessions\.csv is missing, .*orgs/u,
+  },
+  {
+    what: "half of what its manifest lists",
+    set: new Map([...night1].filter(([name]) => ["manifest.csv", "users.csv"].includes(name))),
+    lacks: /whole set: academicSessions\.csv is missing, /u,
+  },
+  {
+    what: "Users.csv for users.csv",
+    set: changed(night1, { "users.csv": null, "Users.csv": usersText }),
+    lacks: /whole set: users\.csv is missing \(Users\.csv in it has another name\)$/u,
+  },
+  {
+    what: "role.csv for roles.csv, and no manifest",
+    set: changed(night1, { "manifest.csv": null, "roles.csv": null, "role.csv": night1.get("roles.csv") ?? "" }),
+    lacks: /roles\.csv is missing \(role\.csv/u,
+  },
+];
+
+t.test("I23 half a set is refused in a zip too, and what it lacks is named (A005, A012, A035)", async (t) => {
+  const district = await dropDistrict(t);
+  for (const { what, set, lacks } of halves) {
+    const { source } = await taken(district, new Map([["half.zip", await zipOf(set)]]));
+    await read(district, source);
+    t.match((await ends(district)).at(-1), { state: "refused", reason: lacks }, what);
+  }
+  t.same(await deliveryStates(district), []);
+  const { source } = await taken(district, new Map([["delta.zip", await zipOf(setOf("v12-delta"))]]));
+  await taken(district, new Map([["readme.zip", await zipOf(new Map([["readme.csv", "no roster"]]))]]));
+  await read(district, source);
+  t.same(
+    await deliveryStates(district),
+    ["accepted", "refused"],
+    "a delta is whole; another format is told by reading",
+  );
+});
+
+t.test("a set is skipped only once the newer one was accepted, and none is read after it", async (t) => {
+  const district = await dropDistrict(t);
+  const { source } = await taken(district, new Map([["a.zip", await zipOf(night1)]]));
+  await taken(district, new Map([["b.zip", await zipOf(setOf("refused-too-many-rejects"))]]));
+  await read(district, source);
+  t.same(await setStates(district), ["delivered", "delivered"]);
+  t.same(await deliveryStates(district), ["refused", "accepted"], "the newer was refused, and the older used");
+
+  await taken(district, new Map([["c.zip", await zipOf(setOf("v12-bulk", "Third"))]]));
+  await taken(district, setOf("v12-delta"));
+  await taken(district, night2);
+  const newest = (await takenSets(district.system.sql, source)).at(-1)?.id;
+  await read(district, source);
+  t.same((await setStates(district)).slice(2), ["superseded", "superseded", "delivered"]);
+  t.match((await ends(district)).at(2), {
+    reason: /^a newer set, complete since [\d-]+,? [\d:]+ \(UTC\), has all of its files/u,
+  });
+  await taken(district, setOf("v12-bulk", "Fourth"));
+  // As a crash leaves it, between the end of the newer set and that of the older one.
+  await district.system.sql("drop_sets").where("id", newest).update({ taken_at: district.system.sql.fn.now() });
+  await read(district, source);
+  t.same((await setStates(district)).slice(4), ["superseded", "delivered"]);
+  t.equal((await deliveryStates(district)).length, 3);
 });
 
 t.test("a set waits while another source is enabled: what was uploaded is not lost for it", async (t) => {

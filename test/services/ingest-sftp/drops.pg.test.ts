@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import t from "tap";
-import { ZipFile } from "yazl";
 
 import { placeOf } from "../../../libs/adapters/drops/place.ts";
 import { holdLease } from "../../../libs/adapters/postgres/leases.ts";
@@ -23,6 +22,7 @@ import {
   uploadSet,
   waitingState,
   whileWatching,
+  zipOf,
 } from "../../support/drops.ts";
 import { topicRecords } from "../../support/pipeline.ts";
 import { addDistrict, anotherProcess } from "../../support/system.ts";
@@ -154,15 +154,6 @@ t.test("the manifest may come first, last or not at all; a near miss keeps the s
   });
 });
 
-async function zipOf(set: typeof night1): Promise<Buffer> {
-  const zip = new ZipFile();
-  for (const [name, text] of set) zip.addBuffer(Buffer.from(text), name);
-  zip.end();
-  const parts: Buffer[] = [];
-  for await (const part of zip.outputStream) parts.push(Buffer.from(part));
-  return Buffer.concat(parts);
-}
-
 t.test("a zip is a set of its own beside loose files, and a broken one keeps nothing waiting (C015)", async (t) => {
   const district = await dropDistrict(t);
   const { files, system } = district;
@@ -184,7 +175,7 @@ t.test("a zip is a set of its own beside loose files, and a broken one keeps not
     .select("state", "reason");
   t.match(sets, [
     { state: "refused", reason: /not a zip archive/u },
-    { state: "refused", reason: /a newer set, complete since .* has all of its files/u },
+    { state: "superseded", reason: /a newer set, complete since .* has all of its files/u },
     { state: "delivered", reason: null },
   ]);
   t.same(await deliveryStates(district), ["accepted"]);
@@ -361,4 +352,23 @@ t.test("what waits is told to wait since its own files came, not since a stray f
     await aWhile();
     t.ok((await since()) < now + 3_600_000, "what comes later changes nothing of it");
   });
+});
+
+t.test("what is left beside sets that come whole is told to the district, and to people no more", async (t) => {
+  const district = await dropDistrict(t);
+  const { system, files } = district;
+  await whileWatching(district, async () => {
+    await upload(files, "/users.csv.tmp.log", "x");
+    for (const change of ["A", "B"]) {
+      await uploadSet(files, setOf("v12-bulk", change));
+      await until("it is delivered", async () => (await setStates(district)).every((state) => state === "delivered"));
+      await upload(files, "/users.csv.tmp.log", "x");
+      system.sleepDays(1);
+      await aWhile();
+    }
+    const told = join(placeOf(district.root, district).reports, "waiting.txt");
+    await until("it is told", () => Promise.resolve(existsSync(told)));
+    t.match(readFileSync(told, "utf8"), /Left over:\n {2}\/users\.csv\.tmp\.log\n/u);
+  });
+  t.same(await topicRecords(system, "notices"), []);
 });
