@@ -81,6 +81,13 @@ export const deliveriesErrors = {
     retryable: false,
     remedy: "Nothing waits for a decision in this district.",
   },
+  "roster.too-large": {
+    message: "publishing a class that is larger than a record may be",
+    status: 422,
+    retryable: false,
+    remedy:
+      "The class is left out of its teachers' rosters, all others are there. Correct its enrollments at the source, or deliver it as several classes.",
+  },
   "roster.unappliable": {
     message: "applying a changeset to the roster tables",
     status: 500,

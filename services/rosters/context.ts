@@ -11,7 +11,9 @@ import { lockDistrict } from "../../libs/adapters/postgres/people.ts";
 import type { ChangeCodec } from "../../libs/adapters/registry/change-codec.ts";
 import type { RecordCodec } from "../../libs/adapters/registry/record-codec.ts";
 import type { DistrictId } from "../../libs/domain/ids.ts";
+import type { AppError } from "../../libs/errors.ts";
 import type { Clock, EventLog, Lease, Transaction } from "../../libs/ports.ts";
+import { controlKey, controlTopics } from "../../libs/topics.ts";
 
 export const consumer = "rosters";
 
@@ -33,6 +35,19 @@ const leaseMs = 15_000;
 /** The right to write a district's rosters; null when another process has it. */
 export function holdRosters(sql: Knex, district: DistrictId): Promise<HeldLease | null> {
   return holdLease(sql, { name: `rosters.${district}`, holder: randomUUID(), ttlMs: leaseMs });
+}
+
+/** Says to people, with the transaction, what one of them must do. */
+export function appendNotice(
+  { clock, records }: Pick<RostersContext, "clock" | "records">,
+  tx: Transaction,
+  { district, error }: { readonly district: DistrictId; readonly error: AppError },
+): void {
+  const at = clock.now();
+  const { code, message, remedy } = error;
+  const notice = { district, code, severity: "error", message, remedy, since: at, at };
+  const value = records.encode("rollcall.control.Notice", notice);
+  tx.append(controlTopics.notices.name, [{ key: controlKey(district, code), value }]);
 }
 
 /**

@@ -29,17 +29,25 @@ import { localDate } from "../../libs/domain/dates.ts";
 import type { DistrictId } from "../../libs/domain/ids.ts";
 import { audienceOf, orgsInScope, type Roster, rosterOf, type Rules } from "../../libs/domain/roster.ts";
 import type { NewRecord, Transaction } from "../../libs/ports.ts";
+import { AppError } from "../../libs/errors.ts";
 import { controlKey, districtTopic } from "../../libs/topics.ts";
-import { fence, type HeldDistrict, type RostersContext } from "./context.ts";
+import { appendNotice, fence, type HeldDistrict, type RostersContext } from "./context.ts";
 
 const personsPerBatch = 100;
 const classesPerBatch = 100;
+// What Kafka takes of one record, less room for all that is beside the value. The other log takes more, but what is
+// published there can be moved.
+const largestRoster = 990_000;
+const classesNamed = 5;
 
 /** By what a district is judged: its standing, and its own day. */
 export type Judged = { readonly standing: DistrictStanding; readonly today: string };
 
 /** How many rosters were published anew or changed, and how many withdrawn. */
 export type Published = { readonly published: number; readonly withdrawn: number };
+
+/** Also the classes that no record can hold. */
+type Attempted = Published & { readonly tooLarge: ReadonlySet<string> };
 
 export async function judgedBy(
   { clock }: Pick<RostersContext, "clock">,
@@ -63,12 +71,20 @@ export async function publishFenced(
   const { district, persons, changeset } = about;
   const before = await judgedBy(context, tx.sql, district.id);
   if (persons === null) await makePersons(context, tx, { district: district.id, judged: before });
-  const first = await publish(context, tx, { district: district.id, judged: before, persons, changeset });
+  const { tooLarge, ...first } = await publish(context, tx, {
+    district: district.id,
+    judged: before,
+    persons,
+    changeset,
+  });
   await fence(tx, district);
   const judged = await judgedBy(context, tx.sql, district.id);
-  if (judged.today === before.today && judged.standing.fingerprint === before.standing.fingerprint)
+  if (judged.today === before.today && judged.standing.fingerprint === before.standing.fingerprint) {
+    sayTooLarge(context, tx, { district: district.id, classes: tooLarge });
     return { ...first, judged };
+  }
   const second = await publish(context, tx, { district: district.id, judged, persons, changeset });
+  sayTooLarge(context, tx, { district: district.id, classes: second.tooLarge });
   // What the new rules ask for beside publishing, such as persons for all teachers, is left to another look: it comes at
   // once, for the district is noted as judged by the old ones.
   const standing = { ...judged.standing, fingerprint: before.standing.fingerprint };
@@ -77,6 +93,22 @@ export async function publishFenced(
     withdrawn: first.withdrawn + second.withdrawn,
     judged: { ...judged, standing },
   };
+}
+
+/** One class that cannot be published takes no other away: it is left out, and said. */
+function sayTooLarge(
+  context: RostersContext,
+  tx: Transaction,
+  { district, classes }: { readonly district: DistrictId; readonly classes: ReadonlySet<string> },
+): void {
+  if (classes.size === 0) return;
+  const named = [...classes].toSorted().slice(0, classesNamed);
+  const more = classes.size > named.length ? ` and ${classes.size - named.length} more` : "";
+  const error = new AppError("roster.too-large", {
+    message: `publishing classes that are larger than a record may be: ${named.join(", ")}${more}`,
+  });
+  appendNotice(context, tx, { district, error });
+  context.logger.error({ district, err: error, remedy: error.remedy }, "classes are left out");
 }
 
 /** Where every teacher's rosters are shown, each teacher is a person, also before the first login. */
@@ -106,12 +138,13 @@ type Publication = {
   readonly changeset: number;
 };
 
-async function publish(context: RostersContext, tx: Transaction, publication: Publication): Promise<Published> {
+async function publish(context: RostersContext, tx: Transaction, publication: Publication): Promise<Attempted> {
   const { district, judged } = publication;
   const persons = publication.persons ?? (await personsToLookAt(tx.sql, district, audienceFor(judged).persons));
   await preferIndexes(tx.sql);
   const desk = await openDesk(tx.sql, district, judged);
   let [published, withdrawn] = [0, 0];
+  const tooLarge = new Set<string>();
   for (let i = 0; i < persons.length; i += personsPerBatch) {
     const done = await publishOf(context, tx, {
       desk,
@@ -120,8 +153,9 @@ async function publish(context: RostersContext, tx: Transaction, publication: Pu
     });
     published += done.published;
     withdrawn += done.withdrawn;
+    for (const each of done.tooLarge) tooLarge.add(each);
   }
-  return { published, withdrawn };
+  return { published, withdrawn, tooLarge };
 }
 
 /** What is read once for all persons of a district. */
@@ -136,12 +170,13 @@ export async function openDesk(sql: Knex, district: DistrictId, judged: Judged):
 
 type Batch = { readonly desk: Desk; readonly persons: readonly string[]; readonly changeset: number };
 
-async function publishOf(context: RostersContext, tx: Transaction, batch: Batch): Promise<Published> {
+async function publishOf(context: RostersContext, tx: Transaction, batch: Batch): Promise<Attempted> {
   const { desk, persons, changeset } = batch;
   const topic = districtTopic("teacherRosters", desk.district);
   const before = await publishedOf(tx.sql, desk.district, persons);
   const gone = new Map(before.map((each) => [controlKey(each.person, each.classId), each]));
   const at = context.clock.now();
+  const tooLarge = new Set<string>();
   let published = 0;
   for await (const rosters of rostersOf(tx.sql, desk, persons)) {
     const records: NewRecord[] = [];
@@ -149,10 +184,15 @@ async function publishOf(context: RostersContext, tx: Transaction, batch: Batch)
     for (const { person, roster } of rosters) {
       const key = controlKey(person, roster.class);
       const hash = hashOf(context, person, roster);
-      const old = gone.get(key);
+      const isSame = gone.get(key)?.hash === hash;
+      const value = isSame ? null : encoded(context, { person, roster, changeset, at });
+      if (value !== null && value.length > largestRoster) {
+        // What was published of it before is withdrawn: it is true no more.
+        tooLarge.add(roster.class);
+        continue;
+      }
       gone.delete(key);
-      if (old?.hash === hash) continue;
-      const value = context.records.encode("rollcall.teacher.TeacherRoster", { ...roster, person, changeset, at });
+      if (value === null) continue;
       records.push({ key, value: Buffer.from(value) });
       changed.push({ person, classId: roster.class, hash });
     }
@@ -163,7 +203,7 @@ async function publishOf(context: RostersContext, tx: Transaction, batch: Batch)
   const nulls = [...gone.keys()].map((key) => ({ key, value: null }));
   if (nulls.length > 0) tx.append(topic, nulls);
   await forgetPublished(tx.sql, desk.district, [...gone.values()]);
-  return { published, withdrawn: gone.size };
+  return { published, withdrawn: gone.size, tooLarge };
 }
 
 /** A class of a person that is to be seen now. */
@@ -202,7 +242,15 @@ function byPerson(places: readonly PersonPlace[]): ReadonlyMap<string, readonly 
 }
 
 /** Of what a record says, not of when it was published. */
-function hashOf({ records }: RostersContext, person: string, roster: Roster): string {
-  const value = records.encode("rollcall.teacher.TeacherRoster", { ...roster, person, changeset: 0, at: 0 });
-  return createHash("sha256").update(value).digest("hex");
+function hashOf(context: RostersContext, person: string, roster: Roster): string {
+  return createHash("sha256")
+    .update(encoded(context, { person, roster, changeset: 0, at: 0 }))
+    .digest("hex");
+}
+
+function encoded(
+  { records }: RostersContext,
+  { roster, ...about }: OpenRoster & { readonly changeset: number; readonly at: number },
+): Uint8Array {
+  return records.encode("rollcall.teacher.TeacherRoster", { ...roster, ...about });
 }

@@ -9,7 +9,7 @@
 // A changeset that cannot be applied stops with a reason and keeps its place; grants and days of its district, and other
 // districts, go on.
 
-import { controlKey, controlTopics, districtTopic } from "../../libs/topics.ts";
+import { controlTopics, districtTopic } from "../../libs/topics.ts";
 import {
   districtDays,
   dueDistricts,
@@ -23,7 +23,7 @@ import { type DistrictId, parseDistrictId } from "../../libs/domain/ids.ts";
 import { defaultPolicy } from "../../libs/domain/policy.ts";
 import { AppError } from "../../libs/errors.ts";
 import { applyChangeset } from "./apply.ts";
-import { consumer, fence, type HeldDistrict, holdRosters, type RostersContext } from "./context.ts";
+import { appendNotice, consumer, fence, type HeldDistrict, holdRosters, type RostersContext } from "./context.ts";
 import { publishFenced } from "./publish.ts";
 import { settle, tell } from "./settle.ts";
 
@@ -185,13 +185,10 @@ function refusedByDatabase(thrown: unknown): unknown {
 
 /** Says to people that a district has stopped. */
 async function raise(context: RostersContext, district: HeldDistrict, error: AppError): Promise<void> {
-  const at = context.clock.now();
-  const { message, remedy } = error;
-  const notice = { district: district.id, code: error.code, severity: "error", message, remedy, since: at, at };
-  const value = context.records.encode("rollcall.control.Notice", notice);
+  const { remedy } = error;
   await context.log.transaction(async (tx) => {
     await fence(tx, district);
-    tx.append(controlTopics.notices.name, [{ key: controlKey(district.id, error.code), value }]);
+    appendNotice(context, tx, { district: district.id, error });
   });
   context.logger.error({ district: district.id, err: error, remedy }, "district stopped");
 }

@@ -7,9 +7,9 @@ import t from "tap";
 import { markRosterDue, personsOf } from "../../../libs/adapters/postgres/people.ts";
 import { defaultPolicy, type Policy } from "../../../libs/domain/policy.ts";
 import type { EventLog } from "../../../libs/ports.ts";
-import { controlKey, districtTopic } from "../../../libs/topics.ts";
+import { controlKey, controlTopics, districtTopic } from "../../../libs/topics.ts";
 import { runRosters } from "../../../services/rosters/service.ts";
-import { freshDistrict, type TestDistrict } from "../../support/pipeline.ts";
+import { freshDistrict, type TestDistrict, topicRecords } from "../../support/pipeline.ts";
 import { deliverThrough, endOf, publishedRosters, shown, workThrough } from "./at-work.ts";
 import { changed, small, type SmallSet, written } from "./small-set.ts";
 
@@ -71,6 +71,25 @@ t.test("A109 a lazy district shows a teacher's classes from the grant until it i
   await workThrough(district.system);
   t.same(await shown(district), []);
   t.same(await district.system.sql("roster_due").select("person"), [], "no mark is left");
+});
+
+t.test("a class that no record can hold is left out and said, and takes no other away", async (t) => {
+  const district = await showing(t);
+  const { sql } = district.system;
+  const notices = () => topicRecords(district.system, controlTopics.notices.name);
+  t.same(await shown(district), both);
+  // As thousands of students would make it.
+  await sql("roster_classes")
+    .where({ sourced_id: "art" })
+    .update({ title: "x".repeat(1_000_000) });
+  await deliverThrough(district, written(district, changed(small, { "classes music": { title: "Choir" } })));
+  t.same(await shown(district), ["Choir t2: s3"], "what was published of it is true no more");
+  t.match((await notices()).at(-1)?.value, { district: district.id, code: "roster.too-large", message: / art$/u });
+  t.equal((await notices()).length, 1);
+  await sql("roster_classes").where({ sourced_id: "art" }).update({ title: "Art" });
+  await deliverThrough(district, written(district, small));
+  t.same(await shown(district), both);
+  t.equal((await notices()).length, 1);
 });
 
 t.test("a mark that is set while a grant is looked at survives", async (t) => {
