@@ -51,7 +51,7 @@ function readKafka(env: EnvReader): KafkaSettings | null {
   const tls = readTls(env);
   return {
     connection: {
-      brokers: brokers.split(",").map((broker) => broker.trim()),
+      brokers: readBrokers(env, brokers),
       clientId: "rollcall",
       ...tls,
       ...readSasl(env, { isPlain: tls.ssl === undefined }),
@@ -60,6 +60,20 @@ function readKafka(env: EnvReader): KafkaSettings | null {
     replicas: env.integer("KAFKA_REPLICAS", { fallback: 1, min: 1, max: 9 }),
     registry: readRegistry(env),
   };
+}
+
+const largestPort = 65_535;
+
+/** One at least. A comma too many is none's place. */
+function readBrokers(env: EnvReader, text: string): readonly string[] {
+  const brokers = text.split(",").flatMap((broker) => (broker.trim() === "" ? [] : [broker.trim()]));
+  const isPlace = (broker: string): boolean => {
+    const [, port = "0"] = /^[^\s:/@]+:([0-9]{1,5})$/u.exec(broker) ?? [];
+    return Number(port) >= 1 && Number(port) <= largestPort;
+  };
+  if (brokers.length === 0 || !brokers.every(isPlace))
+    env.refuse("KAFKA_BROKERS must be host:port, or several with commas between");
+  return brokers;
 }
 
 const tlsNames = ["KAFKA_TLS_CA", "KAFKA_TLS_CERT", "KAFKA_TLS_KEY"] as const;

@@ -52,6 +52,15 @@ t.test("settings of Kafka are told all at once when they are wrong", async (t) =
   }
 });
 
+t.test("brokers are told by host and port, and a comma too many is none's", async (t) => {
+  const of = (text: string) => settings({ KAFKA_BROKERS: text, SCHEMA_REGISTRY_URL: "http://r" }).kafka?.connection;
+  for (const wrong of ["foo", "foo:bar", ",", "http://a:1", "a:0", "a:65536", "a:1,b", "u:s3cret@a:1"]) {
+    const thrown = t.throws(() => of(wrong), { code: "config.invalid", message: /KAFKA_BROKERS/u }, wrong);
+    t.notMatch(String(thrown instanceof Error && thrown.message), "s3cret");
+  }
+  t.strictSame(of("127.0.0.1:9092,")?.brokers, ["127.0.0.1:9092"]);
+});
+
 t.test("what belongs together is asked for together, and a password is not sent for all to read", async (t) => {
   const base = { KAFKA_BROKERS: "a:1", SCHEMA_REGISTRY_URL: "http://r" };
   const plain = { KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "u", KAFKA_SASL_PASSWORD: "s3cret" };
