@@ -47,11 +47,14 @@ export type Odd = {
   readonly suggestion: string | null;
 };
 
+/** How far an upload came; null while it goes on. */
+export type Unfinished = { readonly path: string; readonly state: "open" | "torn"; readonly bytes: number | null };
+
 /** What is not whole yet. With no file missing or unfinished it only has to lie still for the quiet period. */
 export type Waiting = {
   /** Names of files that the set needs and that did not come since the last one. */
   readonly missing: readonly string[];
-  readonly unfinished: readonly { readonly path: string; readonly state: "open" | "torn"; readonly bytes: number }[];
+  readonly unfinished: readonly Unfinished[];
   /** What is there, whole. */
   readonly received: readonly string[];
   readonly odd: readonly Odd[];
@@ -156,7 +159,7 @@ function waitingOf(
   return {
     ...lacking,
     unfinished: rest.flatMap(({ path, state, bytes }) =>
-      state === "open" || state === "torn" ? [{ path, state, bytes }] : [],
+      state === "open" || state === "torn" ? [{ path, state, bytes: state === "open" ? null : bytes }] : [],
     ),
     received: rest.filter((file) => file.state === "closed" && file.kind !== "other" && !isOdd(file)).map(byPath),
     odd,
@@ -172,7 +175,7 @@ function oddOf({ path, kind, suggestion }: DropFile, settings: Pick<DropSettings
   return isAgreed ? null : { path, why: "format", suggestion: null };
 }
 
-function byPath({ path }: DropFile): string {
+function byPath({ path }: { readonly path: string }): string {
   return path;
 }
 
@@ -202,12 +205,19 @@ function modesOf({ manifest, names }: TakenSet): ReadonlyMap<string, string> | n
   return new Map([...taken].filter(([name, mode]) => mode !== "absent" && names.has(name)));
 }
 
+/** Whether something of a set lies there, and not only what no set has a use for. */
+export function isOfSet({ received, unfinished, odd }: Waiting): boolean {
+  const strange = new Set(odd.filter(({ why, suggestion }) => why !== "format" && suggestion === null).map(byPath));
+  return received.length > 0 || odd.length > strange.size || unfinished.some(({ path }) => !strange.has(path));
+}
+
 /** What is awaited, for the administrator of a school's computers. */
 export function waitingText(
   waiting: Waiting,
   { district, since }: { readonly district: string; readonly since: string },
 ): string {
   const { missing, unfinished, odd, manifest, received } = waiting;
+  if (!isOfSet(waiting)) return leftOverText(waiting, district);
   const list = (head: string, lines: readonly string[]): readonly string[] =>
     lines.length === 0 ? [] : ["", head, ...lines.map((line) => `  ${line}`)];
   return [
@@ -217,9 +227,7 @@ export function waitingText(
     ...list("Still missing:", missing),
     ...list(
       "Not uploaded to the end; upload them again:",
-      unfinished.map(
-        ({ path, state, bytes }) => `${shown(path)}  ${bytes} bytes so far${state === "open" ? ", running" : ""}`,
-      ),
+      unfinished.map(({ path, bytes }) => `${shown(path)}  ${bytes === null ? "running" : `${bytes} bytes so far`}`),
     ),
     ...list("There, but not usable as it is:", odd.map(oddText)),
     ...list("manifest.csv cannot be read:", manifest === null ? [] : [manifest]),
@@ -227,6 +235,19 @@ export function waitingText(
     "",
     "What to do next: upload what is named above. A set counts once all of its files came after the last set.",
     ...(missing.includes(manifestFile) ? ["Your files need a manifest.csv that lists them."] : []),
+    "",
+  ].join("\n");
+}
+
+function leftOverText({ odd, unfinished }: Waiting, district: string): string {
+  const paths = new Set([...odd, ...unfinished].map(byPath));
+  return [
+    `In the folder for the roster files of ${district} lies what is not used.`,
+    "",
+    "Left over:",
+    ...[...paths].map((path) => `  ${shown(path)}`),
+    "",
+    "What to do next: delete it. None of it has a name of OneRoster, and nothing waits for it.",
     "",
   ].join("\n");
 }

@@ -86,7 +86,10 @@ t.test("a set with a manifest is whole when each file that it lists is there (A0
 t.test("what is open, torn or was just written keeps the set waiting (A036)", async (t) => {
   for (const state of ["open", "torn"] as const) {
     const found = judged([...without("/users.csv"), file("/users.csv", { state, bytes: 5 })]);
-    t.match(found, { complete: [], waiting: { missing: [], unfinished: [{ path: "/users.csv", state, bytes: 5 }] } });
+    const bytes = state === "open" ? null : 5;
+    t.match(found, { complete: [], waiting: { missing: [], unfinished: [{ path: "/users.csv", state, bytes }] } });
+    const told = waitingText(found.waiting ?? nothing, { district: "Oak", since: "now" });
+    t.match(told, state === "open" ? /users\.csv {2}running\n/u : /users\.csv {2}5 bytes so far\n/u);
   }
   const fresh = judged([...without("/users.csv"), file("/users.csv", { stillMs: 59 * second })]);
   t.match(fresh, { complete: [], waiting: { missing: [], unfinished: [] } });
@@ -126,6 +129,24 @@ t.test("wrong names, folders and formats are told, with what was meant (A035, D0
   t.notMatch(waitingText(hidden, { district: "Oak", since: "now" }), "\u001b", "no name reaches a terminal as it is");
   t.match(text, /Still missing:\n {2}users\.csv/u);
   t.match(text, /\/Users\.csv {2}is not a name of OneRoster\. Did you mean \/users\.csv\?/u);
+});
+
+t.test("what is no part of a set is told as left over, and nothing as missing for it (A035)", async (t) => {
+  const junk = [
+    file("/export-log.txt", { kind: "other" }),
+    file("/users.csv.9.tmp", { kind: "other", state: "torn", bytes: 5 }),
+  ];
+  for (const beside of [[], [file("/a.zip")], base]) {
+    const found = judged([...junk, ...beside]);
+    t.equal(found.complete.length, beside.length === 0 ? 0 : 1);
+    t.match(found.waiting, { missing: [], manifest: null });
+    const text = waitingText(found.waiting ?? nothing, { district: "Oak", since: "now" });
+    t.match(text, /what is not used[\s\S]*Left over:\n[\s\S]* {2}\/users\.csv\.9\.tmp\n[\s\S]*delete it/u);
+    t.notMatch(text, /missing|not complete/u);
+  }
+  const wrong = judged([file("/set.zip")], { settings: { ...defaultDropSettings, format: "files" } });
+  const told = waitingText(wrong.waiting ?? nothing, { district: "Oak", since: "now" });
+  t.match(told, /not complete yet/u, "a set in another form than agreed is not left over");
 });
 
 t.test("a zip is a whole set; several sets come in the order in which they became whole (C015)", async (t) => {
