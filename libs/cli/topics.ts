@@ -2,10 +2,12 @@
 // from which schemas are registered. `rollcall topics skip`: the last resort for a consumer that cannot read on.
 
 import { Command } from "commander";
+import type { Knex } from "knex";
 
 import { applyTopics, topicDifferences } from "../adapters/kafka/admin.ts";
 import type { SettingChange, TopicDifference } from "../adapters/kafka/topic-difference.ts";
-import { registerSchemas, registryState } from "../adapters/registry/confluent.ts";
+import { confluentRegistry, registerSchemas, registryState } from "../adapters/registry/confluent.ts";
+import { refuseOtherIds } from "../adapters/registry/known-ids.ts";
 import type { RegistryState } from "../adapters/registry/confluent.ts";
 import { AppError } from "../errors.ts";
 import { wantedTopics } from "../runtime/topics.ts";
@@ -57,13 +59,17 @@ async function apply(options: ApplyOptions): Promise<void> {
     const found = await topicDifferences(kafka.connection, wanted);
     const schemas = await registryState(kafka.registry);
     const refused = found.some(({ outcome }) => outcome === "refuse");
-    if (options.dryRun !== true && !refused) await applyAll(kafka, wanted);
+    if (options.dryRun !== true && !refused) await applyAll(sql, { kafka, wanted });
     await answer(options, differencesAnswer({ found, schemas, isDone: options.dryRun !== true && !refused }));
   });
 }
 
 /** Schemas first: whoever finds its topic may write to it. */
-async function applyAll(kafka: KafkaSettings, wanted: Parameters<typeof applyTopics>[1]): Promise<void> {
+async function applyAll(
+  sql: Knex,
+  { kafka, wanted }: { readonly kafka: KafkaSettings; readonly wanted: Parameters<typeof applyTopics>[1] },
+): Promise<void> {
+  await refuseOtherIds(sql, confluentRegistry(kafka.registry));
   await registerSchemas(kafka.registry);
   await applyTopics(kafka.connection, wanted);
 }

@@ -110,6 +110,13 @@ export const machineErrors = {
     retryable: true,
     remedy: "Nothing: a newer writer has the topic and nothing was written by this one.",
   },
+  "registry.ids-changed": {
+    message: "opening a schema registry that lost its ids",
+    status: 409,
+    retryable: false,
+    remedy:
+      "Put the registry's data back from a copy: stored records name their schemas by the ids it had. If the installation itself is new, check SCHEMA_REGISTRY_URL.",
+  },
   "registry.incompatible": {
     message: "registering a schema that cannot read, or be read by, its earlier forms",
     status: 409,

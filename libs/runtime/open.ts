@@ -10,12 +10,13 @@ import { type Inbox, openInbox } from "../adapters/postgres/inbox.ts";
 import { type PostgresLog, postgresLog } from "../adapters/postgres/log.ts";
 import { ChangeCodec } from "../adapters/registry/change-codec.ts";
 import { type Codec, openCodec } from "../adapters/registry/codec.ts";
-import { confluentRegistry } from "../adapters/registry/confluent.ts";
+import { confluentRegistry, type RegistryServer } from "../adapters/registry/confluent.ts";
+import { keepIds } from "../adapters/registry/known-ids.ts";
 import { recordCodec, type RecordCodec } from "../adapters/registry/record-codec.ts";
 import { repositoryRegistry } from "../adapters/registry/repository.ts";
 import { AppError } from "../errors.ts";
 import type { IngestContext } from "../ingest/deliver.ts";
-import type { Clock, EventLog } from "../ports.ts";
+import type { Clock, EventLog, SchemaRegistry } from "../ports.ts";
 import { controlTopics } from "../topics.ts";
 import { type LogState, LogWatch } from "./log-state.ts";
 import type { Logger } from "./logger.ts";
@@ -49,7 +50,8 @@ const clock: Clock = { now: () => Date.now() };
 
 /**
  * @param about.database open and migrated; closing the log does not close it.
- * @throws AppError `log.other`; on Kafka also `kafka.unreachable`, `registry.unreachable`, `registry.unregistered`.
+ * @throws AppError `log.other`; on Kafka also `kafka.unreachable`, `registry.unreachable`, `registry.unregistered`,
+ * `registry.ids-changed`.
  */
 export async function openPorts(about: {
   readonly settings: Settings;
@@ -59,7 +61,7 @@ export async function openPorts(about: {
   const { settings, database, logger } = about;
   const { kafka = null } = settings;
   await keepToLog(database, kafka === null ? "postgres" : "kafka");
-  const registry = kafka === null ? repositoryRegistry() : confluentRegistry(kafka.registry);
+  const registry = kafka === null ? repositoryRegistry() : await keptRegistry(kafka.registry, database);
   const codec = await openCodec(registry);
   const changes = await ChangeCodec.open(registry);
   const { log, own, problems } = openLog({ kafka, database, codec });
@@ -91,6 +93,15 @@ export async function openPorts(about: {
     clock,
     logger,
   };
+}
+
+/** The registry with the ids of now, asked for once. @throws AppError `registry.ids-changed`. */
+async function keptRegistry(server: RegistryServer, { sql }: Database): Promise<SchemaRegistry> {
+  const asked = confluentRegistry(server);
+  const ids = await asked.ids();
+  const registry: SchemaRegistry = { ...asked, ids: () => Promise.resolve(ids) };
+  await keepIds(sql, registry);
+  return registry;
 }
 
 function tellRestart(logger: Logger): (restarted: AppError) => void {
