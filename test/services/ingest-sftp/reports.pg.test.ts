@@ -174,6 +174,7 @@ t.test("the same set, one that cannot be read, and one behind a held plan have t
   const { delivery } = await district.deliver(sample.directory);
   const same = await told.set({ state: "same" });
   const unreadable = await told.set({ state: "refused", reason: "reading the set: the zip is encrypted" });
+  const needless = await told.set({ state: "superseded", reason: "a newer set has all of its files" });
   const waits = await told.set({ state: "delivered", delivery });
   await district.system
     .sql("drop_sets")
@@ -184,6 +185,11 @@ t.test("the same set, one that cannot be read, and one behind a held plan have t
   await tellDistrict(district.system, { source, folder: told.folder });
   t.match(told.read(same, "result").text, /the same as the last ones[\s\S]*Nothing\.\n$/u);
   t.match(told.read(unreadable, "result").text, /NOT accepted[^\n]* Reading the set: the zip is encrypted\./u);
+  t.match(
+    told.read(needless, "result").text,
+    /not used, because newer ones came\. A newer set[^]*do next:\n {2}Nothing\./u,
+  );
+  t.match(told.read(needless, "result").json, { outcome: "superseded" });
   t.match(told.read(waits, "result").text, /wait for the decision about an earlier set/u);
 });
 
