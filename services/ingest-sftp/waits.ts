@@ -1,14 +1,14 @@
 // Sets that are not whole: kept as rows, told to the district in its folder, and to people after a time.
 // It keeps true that a wait never becomes a delivery by itself; that its beginning is remembered over changes, unless only
-// files that belong to no set lay there before; and that people are told once, and again only when what is missing
-// changed and stayed so as long.
+// files that belong to no set lay there before, or what lay there was taken; and that people are told once, and again only
+// when what is missing changed and stayed so as long; of what no set has a use for, only until a set came.
 
 import type { SourceKey } from "../../libs/adapters/drops/place.ts";
 import { whereSource } from "../../libs/adapters/drops/rows.ts";
 import type { Source } from "../../libs/adapters/postgres/sources.ts";
 import { keyOf } from "../../libs/adapters/drops/contents.ts";
 import { recordCodec } from "../../libs/adapters/registry/record-codec.ts";
-import { type Waiting, waitingText } from "../../libs/domain/drop.ts";
+import { isOfSet, type Waiting, waitingText } from "../../libs/domain/drop.ts";
 import { localTime } from "../../libs/ingest/district-report.ts";
 import type { IngestContext } from "../../libs/ingest/deliver.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
@@ -25,6 +25,8 @@ export type Wait = {
   readonly state: Waiting & {
     /** Epoch milliseconds: since then it waits for the same. */
     readonly changedAt: number;
+    /** As which people were told of it last. */
+    readonly toldAs?: string | undefined;
   };
   readonly since: Date;
   readonly told_at: Date | null;
@@ -54,8 +56,10 @@ export async function noteWait(
   }
   const now = clock.now();
   if (before === null || canonical(before.state) !== canonical(waiting)) {
-    const state = JSON.stringify({ ...waiting, changedAt: now });
-    const isOther = before !== null && isOfSet(before.state) !== isOfSet(waiting);
+    const isOther =
+      before !== null && (isOfSet(before.state) !== isOfSet(waiting) || (await isTaken(context, source, before)));
+    const toldAs = isOther ? undefined : before?.state.toldAs;
+    const state = JSON.stringify({ ...waiting, changedAt: now, toldAs });
     await sql("drop_waits")
       .insert({ ...key, state, since: new Date(now), told_at: null })
       .onConflict(["district", "source"])
@@ -63,14 +67,17 @@ export async function noteWait(
   } else await tellPeople(context, source, before);
 }
 
-/** Whether something of a set lies there. Other files may have been there for ever. */
-function isOfSet({ received, unfinished, odd }: Waiting): boolean {
-  const strange = new Set(odd.filter(({ suggestion }) => suggestion === null).map(({ path }) => path));
-  return (
-    received.length > 0 ||
-    odd.some(({ suggestion }) => suggestion !== null) ||
-    unfinished.some(({ path }) => !strange.has(path))
-  );
+/** Whether all that lay there of a set was taken since. */
+async function isTaken({ sql }: IngestContext, source: Source, { state, since }: Wait): Promise<boolean> {
+  const lay = [...state.received, ...state.unfinished.map(({ path }) => path)];
+  const names = lay.map((path) => ({ name: path.slice(path.lastIndexOf("/") + 1) }));
+  if (names.length === 0) return false;
+  const set: unknown = await sql("drop_sets")
+    .where(whereSource(keyOf(source)))
+    .where("taken_at", ">=", since)
+    .whereRaw("files @> cast(? as jsonb)", [JSON.stringify(names)])
+    .first("id");
+  return set !== undefined;
 }
 
 /** The database keeps no order of fields. */
@@ -85,26 +92,37 @@ async function tellPeople(context: IngestContext, source: Source, wait: Wait): P
   const told = wait.told_at?.getTime() ?? null;
   const from = told === null ? wait.since.getTime() : wait.state.changedAt;
   if (now - from < afterMs || (told !== null && told >= wait.state.changedAt)) return;
+  const says = summary(wait.state);
+  if (told !== null && says === wait.state.toldAs) return;
+  if (!isOfSet(wait.state) && (await hasSets(context, source))) return;
   const { district, id } = source;
   await context.log.transaction(async (tx) => {
     const rows = await tx
       .sql("drop_waits")
       .where(whereSource(keyOf(source)))
       .whereRaw("told_at is not distinct from ?", [wait.told_at])
-      .update({ told_at: new Date(now) });
+      .update({ told_at: new Date(now), state: JSON.stringify({ ...wait.state, toldAs: says }) });
     // Another process told it.
     if (rows === 0) return;
     const value = recordCodec(context.codec).encode("rollcall.control.Notice", {
       district,
       code,
       severity: "warning",
-      message: `${district}.${id}: a set is not complete: ${summary(wait.state)}`,
+      message: `${district}.${id}: a set is not complete: ${says}`,
       remedy: `\`rollcall source waiting ${district}\` shows what lies there and what is missing; ask the district to upload the whole set again.`,
       since: wait.since.getTime(),
       at: now,
     });
     tx.append(controlTopics.notices.name, [{ key: controlKey(district, code), value }]);
   });
+}
+
+/** Whether the source ever had one: then what is left beside them is the district's matter. */
+async function hasSets({ sql }: IngestContext, source: Source): Promise<boolean> {
+  const set: unknown = await sql("drop_sets")
+    .where(whereSource(keyOf(source)))
+    .first("id");
+  return set !== undefined;
 }
 
 /** Names of the standard and counts: other names may be anything. */
@@ -143,6 +161,6 @@ export async function tellWait({ folder, name, timeZone, source, wait }: WaitTel
   if (wait === null) return removeReport(folder, reportName);
   const since = wait.since.toISOString();
   const text = waitingText(wait.state, { district: name, since: localTime(since, timeZone) });
-  const json = { format: 1, report: "waiting", district: name, source, since, ...wait.state };
+  const json = { format: 1, report: "waiting", district: name, source, since, ...wait.state, toldAs: undefined };
   await writeReport(folder, reportName, { text, json });
 }

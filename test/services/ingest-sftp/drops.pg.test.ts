@@ -359,10 +359,12 @@ t.test("what is left beside sets that come whole is told to the district, and to
   const { system, files } = district;
   await whileWatching(district, async () => {
     await upload(files, "/users.csv.tmp.log", "x");
-    for (const change of ["A", "B"]) {
+    for (const [index, change] of ["A", "B"].entries()) {
       await uploadSet(files, setOf("v12-bulk", change));
-      await until("it is delivered", async () => (await setStates(district)).every((state) => state === "delivered"));
+      await until("it is delivered", async () => (await setStates(district))[index] === "delivered");
       await upload(files, "/users.csv.tmp.log", "x");
+      await until("it waits", async () => (await waitingState(district)) !== null);
+      await aWhile();
       system.sleepDays(1);
       await aWhile();
     }
