@@ -41,6 +41,8 @@ export type Result = {
    * superseded: a newer set was taken in its place.
    */
   readonly outcome: "same" | "refused" | "published" | "held" | "waits" | "superseded";
+  /** Of `same`: what became of the last ones so far; null when nobody has to know. */
+  readonly last: Result["outcome"] | null;
   /** One sentence, or null. */
   readonly reason: string | null;
   /** What was published of it, by type and op. */
@@ -86,16 +88,22 @@ export function resultText(result: Result, timeZone: string): string {
   ]);
 }
 
-function headline({ outcome, reason, district, declined }: Result): string {
+function headline(result: Result): string {
+  const { outcome, last, reason, district, declined } = result;
   const why = reason === null ? "" : ` ${sentence(reason)}`;
   switch (outcome) {
     case "same":
+      if (last === "held")
+        return `Your roster files for ${district} are the same as the last ones, which wait to be confirmed.`;
+      if (isDeclined(result))
+        return `Your roster files for ${district} are the same as the last ones, whose changes were looked at and not wanted.`;
       return `Your roster files for ${district} are the same as the last ones. Nothing had to be changed.`;
     case "refused":
       return `Your roster files for ${district} were NOT accepted. Nothing was changed.${why}`;
     case "published":
       if (declined.length > 0)
         return `Your roster files for ${district} were accepted. A part of the changes was looked at and not wanted; your roster has the rest.`;
+      if (reason !== null) return `Your roster files for ${district} were accepted.${why}`;
       return `Your roster files for ${district} were accepted, and your roster is up to date.`;
     case "held":
       return `Your roster files for ${district} were accepted. A part of the changes waits to be confirmed.`;
@@ -142,7 +150,7 @@ function fixLines(findings: Report | null): readonly string[] {
   if (findings === null) return [];
   const { groups, verdict } = findings;
   const refused = Object.values(verdict.types).reduce((sum, { rejects }) => sum + rejects, 0);
-  const errors = groups.filter(({ severity }) => severity === "error");
+  const errors = errorsOf(findings);
   const warnings = groups.length - errors.length;
   const cascaded = groups
     .filter(({ code }) => code === "ref.missing_record")
@@ -158,6 +166,12 @@ function fixLines(findings: Report | null): readonly string[] {
   return text;
 }
 
+/** What has to be mended. A manifest that the district need not have is none of it. */
+function errorsOf({ groups, verdict }: Report): readonly ReportGroup[] {
+  const isNeeded = verdict.outcome === "refused";
+  return groups.filter(({ severity, code }) => severity === "error" && (isNeeded || code !== "pkg.manifest_missing"));
+}
+
 function groupLines(group: ReportGroup): readonly string[] {
   const [first] = group.listed;
   const where = [group.file, group.field].filter((part) => part !== null).join(", column ");
@@ -165,30 +179,46 @@ function groupLines(group: ReportGroup): readonly string[] {
   const hidden = group.count - numbers.length;
   const more = numbers.length > 0 && hidden > 0 ? ` and ${hidden} more` : "";
   const at = numbers.length === 0 ? "" : `, line ${numbers.join(", ")}${more}`;
-  return [`  ${where}${at}`, ...(first === undefined ? [] : [`    ${first.message}`, `    ${first.remedy}`])];
+  const head = where === "" ? [] : [`  ${where}${at}`];
+  return [...head, ...(first === undefined ? [] : [`    ${first.message}`, `    ${first.remedy}`])];
 }
 
-function nextSteps({ outcome, held, declined, findings }: Result): readonly string[] {
-  const hasErrors = findings !== null && findings.groups.some(({ severity }) => severity === "error");
+function nextSteps(result: Result): readonly string[] {
+  const { outcome, last, held, findings } = result;
+  const hasErrors = findings !== null && errorsOf(findings).length > 0;
   switch (outcome) {
     case "refused":
+      if (isDeclined(result)) return declinedSteps;
       return ["  Correct what is named above, and upload all files of the set again."];
     case "held":
-      return [
-        `  If ${held.length === 0 ? "this" : "what is held"} is right, ask your contact at the vendor to confirm it.`,
-        "  If it is not, correct the export and upload all files of the set again.",
-      ];
+      return heldSteps(held);
     case "waits":
       return ["  Nothing now. Once the earlier set is decided, this one follows by itself."];
     case "published":
     case "same":
     case "superseded":
-      if (declined.length > 0)
-        return ["  Correct the export. If what was not wanted is right, tell your contact at the vendor."];
+      if (last === "held") return heldSteps(held);
+      if (isDeclined(result)) return declinedSteps;
       return [hasErrors ? "  Correct what is named above before the next upload." : "  Nothing."];
     default:
       return unreachable(outcome);
   }
+}
+
+/** Whether a person did not want all of it. The files themselves may have been as they should be. */
+function isDeclined({ outcome, last, declined, findings }: Result): boolean {
+  return (
+    declined.length > 0 || last === "refused" || (outcome === "refused" && findings?.verdict.outcome === "accepted")
+  );
+}
+
+const declinedSteps = ["  Correct the export. If what was not wanted is right, tell your contact at the vendor."];
+
+function heldSteps(held: readonly Held[]): readonly string[] {
+  return [
+    `  If ${held.length === 0 ? "this" : "what is held"} is right, ask your contact at the vendor to confirm it.`,
+    "  If it is not, correct the export and upload all files of the set again.",
+  ];
 }
 
 /** The time of the district's clock, with its zone. */
@@ -203,7 +233,9 @@ export function localTime(iso: string, timeZone: string): string {
 }
 
 function sentence(text: string): string {
-  const first = text.slice(0, 1).toUpperCase() + text.slice(1);
+  // The letter case of a file's name counts.
+  const isName = /^\S+\.(?:csv|zip)\b/iu.test(text);
+  const first = isName ? text : text.slice(0, 1).toUpperCase() + text.slice(1);
   return first.endsWith(".") ? first : `${first}.`;
 }
 

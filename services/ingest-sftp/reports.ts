@@ -116,7 +116,7 @@ function readFrom({ source, timeZone }: About, { complete_at: at }: SetRow): str
 async function tellResult(context: IngestContext, about: About, row: SetRow): Promise<void> {
   const end = await endOf(context, about.source, row);
   if (end === null) return;
-  const { outcome, reason, parts, held, declined, isOpen } = end;
+  const { outcome, last = null, reason, parts, held, declined, isOpen } = end;
   const told: Told = { outcome, changesets: parts.map(({ number }) => number), isOpen };
   const toldText = JSON.stringify(told);
   if (toldText === row.result_told) return;
@@ -128,6 +128,7 @@ async function tellResult(context: IngestContext, about: About, row: SetRow): Pr
     completeAt: row.complete_at.toISOString(),
     delivery: row.delivery,
     outcome,
+    last,
     reason,
     counts: summed(parts),
     held,
@@ -141,6 +142,7 @@ async function tellResult(context: IngestContext, about: About, row: SetRow): Pr
 
 type End = {
   readonly outcome: Result["outcome"];
+  readonly last?: Result["outcome"];
   readonly reason: string | null;
   readonly parts: readonly PublishedPart[];
   readonly held: readonly Held[];
@@ -151,7 +153,8 @@ type End = {
 /** How far the set has come; null while there is nothing to be told. */
 async function endOf(context: IngestContext, source: Source, row: SetRow): Promise<End | null> {
   const none = { reason: row.reason, parts: [], held: [], declined: [], isOpen: false };
-  if (row.state === "same" || row.state === "refused") return { ...none, outcome: row.state };
+  if (row.state === "refused") return { ...none, outcome: "refused" };
+  if (row.state === "same") return endOfSame(context, source, row);
   if (row.state === "superseded") return { ...none, outcome: "superseded" };
   if (row.delivery === null) return null;
   const { state, refusal } = await findDelivery(context.sql, row.delivery);
@@ -161,7 +164,21 @@ async function endOf(context: IngestContext, source: Source, row: SetRow): Promi
   return (await isBehindHeld(context, source)) ? { ...none, outcome: "waits", isOpen: true } : null;
 }
 
-function endOfPlan({ changesets, result_told: told }: SetRow, plan: Plan, now: number): End | null {
+/** What became of the set that it is the same as stands for it too. */
+async function endOfSame({ sql, clock }: IngestContext, source: Source, row: SetRow): Promise<End | null> {
+  const last: Pick<SetRow, "plan" | "changesets"> | undefined = await sql("drop_sets as last")
+    .join("deliveries", "deliveries.id", "last.delivery")
+    .where({ "last.district": source.district, "last.source": source.id, "deliveries.state": "accepted" })
+    .where("last.complete_at", "<=", row.complete_at)
+    .orderBy("last.complete_at", "desc")
+    .first("last.plan", "last.changesets");
+  const same = { outcome: "same", reason: null, parts: [], held: [], declined: [], isOpen: false } as const;
+  if (last === undefined || last.plan === null) return same;
+  const end = endOfPlan(last, last.plan, clock.now());
+  return end && { ...same, last: end.outcome, held: end.held, declined: end.declined, isOpen: end.isOpen };
+}
+
+function endOfPlan({ changesets }: Pick<SetRow, "changesets">, plan: Plan, now: number): End | null {
   const parts = changesets.filter((part) => part.plan === plan.version);
   const all = { parts: changesets, held: [], declined: [], reason: null, isOpen: false };
   const held = leftOf(plan, parts);
@@ -173,11 +190,15 @@ function endOfPlan({ changesets, result_told: told }: SetRow, plan: Plan, now: n
       return { ...all, outcome: "held", reason: plan.cause, held, isOpen: true };
     case "superseded":
       if (parts.length === 0) return { ...all, outcome: "superseded" };
-      // What was held goes on in the plan of the newer set: what was told of it stays true.
-      return { ...all, outcome: told === null ? "published" : "held", held: told === null ? [] : held };
+      // It goes on in the plan of the newer set.
+      return {
+        ...all,
+        outcome: "published",
+        reason: held.length > 0 ? "what was held went over into a newer set" : null,
+      };
     default:
       if (isWhole && parts.length === 0)
-        return { ...all, outcome: "refused", reason: "the changes were looked at and not wanted" };
+        return { ...all, outcome: "refused", reason: "the changes were looked at and not wanted", declined: held };
       // What was approved is on its way by another topic, and may come after the plan's end.
       return { ...all, outcome: "published", declined: held, isOpen: held.length > 0 && now - plan.at < comesWithinMs };
   }

@@ -85,11 +85,16 @@ t.test("a district is told of receipt, acceptance, what is held, and what became
   const held = await told.set({ state: "delivered", delivery: third.delivery });
   await told.tell();
   t.match(told.read(held, "result").text, /waits to be confirmed[\s\S]*user: \d+ \(more would be removed than usual/u);
+  const same = await told.set({ state: "same" });
+  await told.tell();
+  t.match(told.read(same, "result").text, /the same as the last ones, which wait to be confirmed[\s\S]*user: \d+ \(/u);
+  t.match(told.read(same, "result").json, { outcome: "same", last: "held" });
   const [plan] = await district.system.sql("plans").where({ state: "open" }).select("version");
   await district.decide("approve", plan.version);
   await told.tell();
   t.match(told.read(held, "result").text, /up to date[\s\S]*user: [^\n]*\d+ deleted/u);
   t.match(told.read(held, "result").json, { outcome: "published", held: [], declined: [] });
+  t.match(told.read(same, "result").text, /the same as the last ones\. Nothing had to be changed[\s\S]*Nothing\.\n$/u);
   const [row] = await district.system.sql("drop_sets").where({ id: set }).select("changesets");
   t.equal(row.changesets.length, 1, "news that are read again count once");
 });
@@ -122,6 +127,26 @@ t.test("a district is told what a person declined, also when a part of it was ap
   district.system.sleepDays(1);
   await told.tell();
   t.equal(await isOpen(), false);
+  const same = await told.set({ state: "same" });
+  await told.tell();
+  t.match(told.read(same, "result").text, /whose changes were looked at and not wanted[\s\S]*tell your contact/u);
+});
+
+t.test("what was held of a set is told as such no more once a newer set has taken it over", async (t) => {
+  const district = await freshDistrict(t);
+  const told = new Told(district);
+  const first = await district.sample({ ...dropped, night: 1, scenario: "normal" });
+  await district.deliver(first.directory);
+  const { delivery } = await district.deliver((await district.sample(dropped)).directory);
+  const id = await told.set({ state: "delivered", delivery });
+  await told.tell();
+  t.match(told.read(id, "result").json, { outcome: "held" });
+  await district.deliver(district.edited(first.directory, { "courses.csv": (text) => `${text}\n` }));
+  await told.tell();
+  const { text, json } = told.read(id, "result");
+  t.match(json, { outcome: "published", held: [] });
+  t.match(text, /were accepted\. What was held went over into a newer set\./u);
+  t.notMatch(text, /waits to be confirmed/u);
 });
 
 t.test("a set that a newer one overtook is told so, and when a set is read that waits for its window", async (t) => {
