@@ -9,7 +9,7 @@ import { join } from "node:path";
 
 import { AppError } from "../errors.ts";
 import { kafkaJars } from "./artifacts.ts";
-import { launch, runningServer, whenReady } from "./process.ts";
+import { launch, privateFolder, runningServer, whenReady } from "./process.ts";
 import type { RunningServer } from "./process.ts";
 
 export type BrokerSettings = {
@@ -32,6 +32,7 @@ const clusterId = "cm9sbGNhbGwtc3RhY2stMQ";
 export async function startBroker(settings: BrokerSettings): Promise<RunningServer> {
   const { folder, port } = settings;
   const jars = await kafkaJars();
+  await privateFolder(folder);
   await mkdir(join(folder, "data"), { recursive: true });
   const config = join(folder, "broker.properties");
   await writeFile(config, propertiesText(settings));

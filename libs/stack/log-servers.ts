@@ -50,9 +50,9 @@ function together(broker: RunningServer, registry: RunningServer): LogServers {
   };
 }
 
-/** The wanted port if nobody has it, else any that is free. */
-export async function portNear(wanted: number): Promise<number> {
-  if (await isFree(wanted)) return wanted;
+/** The first of the wanted ports that nobody has, else any that is free. */
+export async function portNear(wanted: readonly number[]): Promise<number> {
+  for (const port of wanted) if (await isFree(port)) return port;
   const [any = 0] = await freePorts(1);
   return any;
 }

@@ -4,6 +4,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { chmod, mkdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { AppError } from "../errors.ts";
@@ -132,6 +133,12 @@ async function isGone(mark: ProcessMark, limitMs: number): Promise<boolean> {
   return !runs(mark);
 }
 
+/** A folder that nobody else may look into, also where it was made before that was so. */
+export async function privateFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+  await chmod(path, 0o700);
+}
+
 /** Waits until a server answers. @throws AppError `stack.start` with its last words when it ends or takes too long. */
 export async function whenReady(about: {
   readonly name: string;
@@ -139,14 +146,16 @@ export async function whenReady(about: {
   readonly logFile: string;
   readonly limitMs: number;
   readonly isReady: () => Promise<boolean>;
+  /** Whether it runs on though it took too long; not unless given. */
+  readonly stays?: boolean;
 }): Promise<void> {
-  const { name, mark, logFile, isReady } = about;
+  const { name, mark, logFile, isReady, stays = false } = about;
   for (const deadline = Date.now() + about.limitMs; Date.now() < deadline; await sleep(pollMs)) {
     if (!runs(mark))
       throw new AppError("stack.start", { message: `${name} ended at once: ${lastWords(logFile)} (${logFile})` });
     if (await isReady()) return;
   }
-  await endAtOnce(mark);
+  if (!stays) await endAtOnce(mark);
   throw new AppError("stack.start", { message: `${name} did not get ready: ${lastWords(logFile)} (${logFile})` });
 }
 

@@ -2,12 +2,11 @@
 // It keeps true that ids outlive a restart: its tables are in a file. Kept in memory, the same schemas may get other ids
 // after a restart, and every stored record would become unreadable.
 
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { processEnv } from "../runtime/env.ts";
 import { registryPrograms, registryVersion } from "./artifacts.ts";
-import { launch, runningServer, whenReady } from "./process.ts";
+import { launch, privateFolder, runningServer, whenReady } from "./process.ts";
 import type { RunningServer } from "./process.ts";
 
 export type RegistrySettings = {
@@ -24,7 +23,7 @@ const answerLimitMs = 2_000;
 /** @throws AppError `stack.start` saying what failed. */
 export async function startRegistry({ folder, port, isBound }: RegistrySettings): Promise<RunningServer> {
   const programs = await registryPrograms();
-  await mkdir(folder, { recursive: true });
+  await privateFolder(folder);
   const logFile = join(folder, "registry.log");
   const quarkus = { "http.host": "127.0.0.1", "http.port": port, "datasource.jdbc.min-size": 1 };
   const settings = Object.entries({ ...quarkus, "datasource.jdbc.initial-size": 1, "log.level": "WARN" });

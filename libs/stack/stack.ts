@@ -1,9 +1,9 @@
 // The local stack without Docker: PostgreSQL, the broker, the registry and one process per service, each started in the
 // background and written down with its process id and start time.
-// It keeps true that `up` starts only what does not run, that `down` ends what `up` started and nothing else, the last
-// first, and that a stack is announced to commands only while all of it is ready.
+// It keeps true that `up` starts only what does not run, that what runs is ready before it says so, that `down` ends what
+// `up` started and nothing else, the last first, and that a stack is announced to commands only while all of it is ready.
 
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { migrate, openDatabase } from "../adapters/postgres/database.ts";
@@ -16,12 +16,12 @@ import { EnvReader, processEnv } from "../runtime/env.ts";
 import { readSettings } from "../runtime/settings.ts";
 import { wantedTopics } from "../runtime/topics.ts";
 import { stackObstacle } from "./artifacts.ts";
-import { startBroker } from "./broker.ts";
+import { brokerAnswers, startBroker } from "./broker.ts";
 import { announceStack, withdrawStack } from "./environment.ts";
 import { freePorts } from "./free-ports.ts";
 import { portNear } from "./log-servers.ts";
-import { end, launch, type ProcessMark, runs, startTime, whenReady } from "./process.ts";
-import { confluentUrl, startRegistry } from "./registry-server.ts";
+import { end, launch, privateFolder, type ProcessMark, runs, startTime, whenReady } from "./process.ts";
+import { confluentUrl, registryAnswers, startRegistry } from "./registry-server.ts";
 
 /** The services, in the order of the pipeline; each is a folder of services/ with a main.ts. */
 export const stackServices = ["ingest-sftp", "diff", "rosters", "registration", "ops"] as const;
@@ -35,7 +35,7 @@ export type RunningStack = {
   readonly variables: Readonly<Record<string, string>>;
 };
 
-type Recorded = ProcessMark & { readonly name: string; readonly address: string };
+type Recorded = ProcessMark & { readonly name: string; readonly address: string; readonly led?: string };
 type Ports = Readonly<Record<string, number>>;
 
 const root = join(import.meta.dirname, "..", "..");
@@ -63,16 +63,20 @@ export class LocalStack {
   async up(say: (line: string) => Promise<void>): Promise<RunningStack> {
     const obstacle = stackObstacle();
     if (obstacle !== null) throw new AppError("stack.start", { message: obstacle });
-    await mkdir(join(this.#folder, "logs"), { recursive: true });
-    const ports = await this.#ports();
+    await this.#folders();
+    const { ports, moved } = await this.#ports();
     const told = async (part: Recorded): Promise<Recorded> => {
-      await say(`${part.name.padEnd(13)} ${part.address}`);
+      const from = moved.get(part.name);
+      const note = from === undefined ? "" : ` (moved from port ${from})`;
+      await say(`${part.name.padEnd(13)} ${part.address}${note}`);
       return part;
     };
     const postgres = await told(await this.#ensure("postgres", () => this.#postgres()));
     const [broker, registry] = await Promise.all([
-      this.#ensure("broker", () => this.#broker(ports)),
-      this.#ensure("registry", () => this.#registry(ports)),
+      this.#ensure("broker", () => this.#broker(ports), { isReady: () => brokerAnswers(ports["broker"] ?? 0) }),
+      this.#ensure("registry", () => this.#registry(ports), {
+        isReady: () => registryAnswers(ports["registry"] ?? 0),
+      }),
     ]);
     await told(broker);
     await told(registry);
@@ -85,7 +89,12 @@ export class LocalStack {
     };
     await applyAll(variables);
     const services = await Promise.all(
-      stackServices.map((name) => this.#ensure(name, () => this.#service(name, ports, variables))),
+      stackServices.map((name) =>
+        this.#ensure(name, () => this.#service(name, ports, variables), {
+          isReady: () => answersWell(ports[name] ?? 0),
+          led: JSON.stringify(variables),
+        }),
+      ),
     );
     for (const service of services) await told(service);
     await announceStack(this.#dataDir, variables);
@@ -114,14 +123,39 @@ export class LocalStack {
     return ended;
   }
 
-  /** The part as it runs, or started and written down. */
-  async #ensure(name: string, start: () => Promise<Omit<Recorded, "name">>): Promise<Recorded> {
+  /**
+   * The part as it runs and is ready, or started and written down. What runs with other variables is started anew.
+   * @param how.led what leads it to the others.
+   */
+  async #ensure(
+    name: string,
+    start: () => Promise<Omit<Recorded, "name">>,
+    { isReady, led = "" }: { readonly isReady?: (known: Recorded) => Promise<boolean>; readonly led?: string } = {},
+  ): Promise<Recorded> {
     const known = (await this.#recorded()).find((part) => part.name === name);
-    if (known !== undefined && runs(known)) return known;
+    if (known !== undefined && runs(known) && (known.led ?? "") === led) {
+      const logFile = this.#logFile(name);
+      const answers = async (): Promise<boolean> => (await isReady?.(known)) ?? true;
+      await whenReady({ name, mark: known, logFile, limitMs: serviceLimitMs, isReady: answers, stays: true });
+      return known;
+    }
+    if (known !== undefined) await end(known, { limitMs: stopLimitMs });
     const { pid, startedAt, address } = await start();
-    const part = { name, pid, startedAt, address };
+    const part = { name, pid, startedAt, address, led };
     await this.#write((parts) => [...parts.filter((each) => each.name !== name), part]);
     return part;
+  }
+
+  /** PostgreSQL may run as another user, who has to pass to its folder. */
+  async #folders(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    await chmod(this.#folder, 0o711);
+    for (const name of ["broker", "registry", "logs", "landing"]) await privateFolder(join(this.#folder, name));
+  }
+
+  #logFile(name: string): string {
+    const folder = name === "broker" || name === "registry" ? name : "logs";
+    return join(this.#folder, folder, `${name}.log`);
   }
 
   #postgresDir(): Promise<string> {
@@ -150,7 +184,7 @@ export class LocalStack {
     ports: Ports,
     variables: Readonly<Record<string, string>>,
   ): Promise<Omit<Recorded, "name">> {
-    const logFile = join(this.#folder, "logs", `${name}.log`);
+    const logFile = this.#logFile(name);
     const health = ports[name] ?? 0;
     const env = {
       ...textsOf(processEnv()),
@@ -170,26 +204,33 @@ export class LocalStack {
     return { ...mark, address: serves[name] ?? healthAddress(health) };
   }
 
-  /** The same at every start, as far as nobody else has taken them: subscribers keep where they look. */
-  async #ports(): Promise<Ports> {
+  /**
+   * The same at every start, as far as nobody else has taken them: subscribers keep where they look. Where nothing runs
+   * the well-known ones come first, so that one which was taken once is not given up for ever.
+   * @returns with the former port of each part that moved.
+   */
+  async #ports(): Promise<{ readonly ports: Ports; readonly moved: ReadonlyMap<string, number> }> {
     const file = join(this.#folder, "ports.json");
     const before = numbersOf(await readJson(file));
     const running = new Set((await this.#recorded()).filter(runs).map(({ name }) => name));
     const free = await freePorts(stackServices.length);
-    const wanted: Ports = {
+    const known: Ports = {
       ...Object.fromEntries(stackServices.map((name, at) => [name, free[at] ?? 0])),
       ...wantedPorts,
-      ...before,
     };
     const owner: Readonly<Record<string, string>> = { controller: "broker", api: "ops", sftp: "ingest-sftp" };
-    const ports = await Promise.all(
-      Object.entries(wanted).map(async ([name, port]) => {
-        const isOurs = running.has(owner[name] ?? name);
-        return [name, isOurs ? port : await portNear(port)] as const;
-      }),
-    );
-    await writeFile(file, JSON.stringify(Object.fromEntries(ports)));
-    return Object.fromEntries(ports);
+    const moved = new Map<string, number>();
+    const ports: Record<string, number> = {};
+    for (const [name, wanted] of Object.entries(known)) {
+      const part = owner[name] ?? name;
+      const was = before[name] ?? wanted;
+      const isWellKnown = name in wantedPorts && running.size === 0;
+      const port = running.has(part) ? was : await portNear(isWellKnown ? [wanted, was] : [was, wanted]);
+      if (port !== was && name in wantedPorts && name !== "controller") moved.set(part, was);
+      ports[name] = port;
+    }
+    await writeFile(file, JSON.stringify(ports));
+    return { ports, moved };
   }
 
   async #recorded(): Promise<readonly Recorded[]> {
@@ -270,8 +311,9 @@ async function readJson(path: string): Promise<unknown> {
 
 function isRecorded(found: unknown): found is Recorded {
   if (typeof found !== "object" || found === null) return false;
-  const { name, pid, startedAt, address }: Partial<Record<keyof Recorded, unknown>> = found;
+  const { name, pid, startedAt, address, led }: Partial<Record<keyof Recorded, unknown>> = found;
   return (
+    (led === undefined || typeof led === "string") &&
     typeof name === "string" &&
     typeof address === "string" &&
     typeof startedAt === "string" &&
