@@ -66,6 +66,13 @@ export const machineErrors = {
     retryable: true,
     remedy: "Nothing: another process took the work over. If it recurs, look for two installations on one database.",
   },
+  "log.beginning-lost": {
+    message: "folding a compacted topic that lost its beginning",
+    status: 500,
+    retryable: false,
+    remedy:
+      "Find who deleted its records or changed its cleanup.policy. Put the topic back from a copy; without one delete it: all is published anew, and subscribers start over. Then `rollcall resume <district>`.",
+  },
   "log.generation": {
     message: "reading a topic that was deleted or made again",
     status: 409,
@@ -162,10 +169,11 @@ export const machineErrors = {
     remedy: "Correct what the message names; GET /openapi.json says what a request may hold.",
   },
   "services.gone": {
-    message: "waiting for the services: rollcall up has ended",
+    message: "waiting for the services: they have ended, or one of them",
     status: 503,
     retryable: true,
-    remedy: "Nothing that was received is lost. Start `rollcall up` again, or give the same command once more.",
+    remedy:
+      "Nothing that was received is lost. Start `rollcall up` again, or `make up` where each is a process of its own, or give the same command once more.",
   },
   "sftp.address": {
     message: "opening the address of the SFTP server",

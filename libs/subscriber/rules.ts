@@ -54,6 +54,17 @@ export function continues({ generation, next }: Place, range: PublishedRange, no
   return generation === range.generation && next === range.from && now - range.appendedAt < wholeForMs;
 }
 
+/**
+ * Compaction alone never moves a topic's start: where it has moved, entities are gone that are still published, and a
+ * fold would take them for never published.
+ * @throws AppError `log.beginning-lost`.
+ */
+export function refuseLostBeginning(topic: string, { start }: TopicExtent): void {
+  if (start === 0) return;
+  const message = `the compacted topic ${topic} begins at offset ${start}: what stood before it was deleted`;
+  throw new AppError("log.beginning-lost", { message, details: { topic, start } });
+}
+
 const goneCodes: ReadonlySet<string> = new Set(["log.range-expired", "log.generation"]);
 
 /** Whether what was to be read is no longer there, so that the place must be judged anew. */

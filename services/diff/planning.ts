@@ -25,6 +25,7 @@ import { entityTypes, isEntityType } from "../../libs/domain/oneroster/entity-ty
 import { AppError } from "../../libs/errors.ts";
 import type { Transaction } from "../../libs/ports.ts";
 import type { Delivery, Plan, PlanPart } from "../../libs/records.ts";
+import { refuseLostBeginning } from "../../libs/subscriber/rules.ts";
 import { controlKey, controlTopics } from "../../libs/topics.ts";
 import { compare, type Comparison, deliveredTypes } from "./compare.ts";
 import { type DiffContext, fence, type HeldDistrict } from "./context.ts";
@@ -63,6 +64,7 @@ export async function compareNow(
   const extent = await context.log.extent(topic);
   if (extent === null || extent.generation !== district.writer.generation)
     throw new AppError("log.generation", { message: `${topic} was deleted and made again` });
+  refuseLostBeginning(topic, extent);
   const roster = { topic, generation: extent.generation, from: extent.start, to: extent.end };
   const exceptions = exceptionsOf(context.sql, district.id);
   const { entities } = district.topics;

@@ -50,7 +50,7 @@ async function howToApply(
 /** Where whoever holds nothing is; null when there is no topic. */
 async function beginning(log: EventLog, topic: string): Promise<Place | null> {
   const extent = await log.extent(topic);
-  return extent === null ? null : { generation: extent.generation, next: extent.start };
+  return extent === null ? null : { generation: extent.generation, next: 0 };
 }
 
 /** @returns false, with nothing done, when the range is no longer there. */

@@ -9,6 +9,7 @@ import { identifiersOf } from "../../libs/domain/identity.ts";
 import { type DistrictId, typeOfKey } from "../../libs/domain/ids.ts";
 import { AppError } from "../../libs/errors.ts";
 import { entityChange, isMarker } from "../../libs/subscriber/feeds.ts";
+import { refuseLostBeginning } from "../../libs/subscriber/rules.ts";
 import { districtTopic } from "../../libs/topics.ts";
 import type { RostersContext } from "./context.ts";
 
@@ -43,7 +44,7 @@ function changeIn({ changes }: Pick<RostersContext, "changes">, record: StoredRe
 /** The topic up to the end of its last changeset. */
 export type WholeRange = { readonly range: LogRange; readonly changeset: number };
 
-/** @returns null when there is no topic, or no changeset on it. */
+/** @returns null when there is no topic, or no changeset on it. @throws AppError `log.beginning-lost`. */
 export async function wholeRange(
   { log, records }: Pick<RostersContext, "log" | "records">,
   district: DistrictId,
@@ -51,6 +52,7 @@ export async function wholeRange(
   const topic = districtTopic("roster", district);
   const extent = await log.extent(topic);
   if (extent === null) return null;
+  refuseLostBeginning(topic, extent);
   const { generation, start: from } = extent;
   let found: WholeRange | null = null;
   for await (const batch of log.scan({ topic, generation, from, to: extent.end })) {

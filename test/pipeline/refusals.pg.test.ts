@@ -139,3 +139,22 @@ t.test(
     t.equal((await stateOf(district)).changesets, before.changesets);
   },
 );
+
+t.test(
+  "a roster topic that lost its beginning stops its district; once it is gone as a whole all is published anew",
+  async (t) => {
+    const district = await freshDistrict(t);
+    const { log } = district.system;
+    const set = async (night: number): Promise<string> => (await district.sample({ students: 20, night })).directory;
+    await district.deliver(await set(1));
+    const before = await stateOf(district);
+    const topic = districtTopic("roster", district.id);
+    await log.deleteBefore(topic, 100);
+    t.match(await district.deliver(await set(2)), { outcome: "stopped", reason: /log\.beginning-lost/u });
+    t.equal((await stateOf(district)).changesets, before.changesets, "nothing is published twice");
+    await log.deleteTopic(topic);
+    for (const { id } of await district.system.inbox.stopped("diff")) await district.system.inbox.resume(id);
+    t.match(await district.deliver(await set(3)), { outcome: "published" });
+    t.ok((await stateOf(district)).roster.length > 100);
+  },
+);
