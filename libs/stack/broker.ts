@@ -40,8 +40,10 @@ export async function startBroker(settings: BrokerSettings): Promise<RunningServ
   if (!existsSync(join(folder, "data", "meta.properties"))) format(classpath, config);
   const logFile = join(folder, "broker.log");
   const memory = ["-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+  // Without it only errors.
+  const logs = "-Dorg.apache.logging.log4j.level=WARN";
   const mark = await launch({
-    command: ["java", ...memory, "-cp", classpath, "kafka.Kafka", config],
+    command: ["java", ...memory, logs, "-cp", classpath, "kafka.Kafka", config],
     cwd: folder,
     logFile,
     isBound: settings.isBound,
