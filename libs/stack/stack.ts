@@ -10,7 +10,8 @@ import { migrate, openDatabase } from "../adapters/postgres/database.ts";
 import { reachableDataDir } from "../adapters/postgres/embedded-files.ts";
 import { startPostgres } from "../adapters/postgres/embedded.ts";
 import { applyTopics } from "../adapters/kafka/admin.ts";
-import { registerSchemas } from "../adapters/registry/confluent.ts";
+import { confluentRegistry, registerSchemas } from "../adapters/registry/confluent.ts";
+import { refuseOtherIds } from "../adapters/registry/known-ids.ts";
 import { AppError } from "../errors.ts";
 import { EnvReader, processEnv } from "../runtime/env.ts";
 import { readSettings } from "../runtime/settings.ts";
@@ -270,7 +271,7 @@ function placeOf({ name }: Recorded): number {
   return ["postgres", "broker", "registry", ...stackServices].indexOf(name);
 }
 
-/** Topics and schemas, so that no service waits for them. */
+/** Topics and schemas, so that no service waits for them. @throws AppError `registry.ids-changed` and others. */
 async function applyAll(variables: Readonly<Record<string, string>>): Promise<void> {
   const env = new EnvReader(variables);
   const { kafka = null, databaseUrl } = readSettings(env);
@@ -279,6 +280,7 @@ async function applyAll(variables: Readonly<Record<string, string>>): Promise<vo
   const database = openDatabase(databaseUrl);
   try {
     await migrate(database);
+    await refuseOtherIds(database.sql, confluentRegistry(kafka.registry));
     await registerSchemas(kafka.registry);
     await applyTopics(kafka.connection, await wantedTopics(database.sql, kafka));
   } finally {

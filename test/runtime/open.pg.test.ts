@@ -91,16 +91,18 @@ t.test("a password in the registry's URL is kept out of it, and out of what is t
 });
 
 t.test("a registry that answers something else is not there yet, and that may pass", async (t) => {
-  for (const status of [200, 404]) {
-    const server = createServer((_request, response) => response.writeHead(status).end("<html>")).listen(
-      0,
-      "127.0.0.1",
-    );
+  const wrongPath = '{"error_code":404,"message":"HTTP 404 Not Found"}';
+  for (const [status, text] of [
+    [200, "<html>"],
+    [404, "<html>"],
+    [404, wrongPath],
+  ] as const) {
+    const server = createServer((_request, response) => response.writeHead(status).end(text)).listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();
     const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
     const failure = { code: "registry.unreachable", retryable: true };
-    await t.rejects(confluentRegistry({ url }).idOf("rollcall.log.Writer"), failure, String(status));
+    await t.rejects(confluentRegistry({ url }).idOf("rollcall.log.Writer"), failure, `${status} ${text}`);
     server.close();
   }
 });

@@ -178,7 +178,10 @@ class Client {
   /** @returns null for what the server does not have. */
   async #ask(method: string, path: string, body?: object): Promise<unknown> {
     const { status, text } = await this.#send(method, path, body);
-    if (status === notFound && hasField(parsed(text), "error_code")) return null;
+    if (status === notFound) {
+      if (isMissing(parsed(text))) return null;
+      throw otherAnswer("Confluent interface where SCHEMA_REGISTRY_URL leads");
+    }
     if (status < 300) return parsed(text);
     throw refusal(status, text.slice(0, 500), undefined);
   }
@@ -238,8 +241,10 @@ function textField(value: unknown, name: string): string {
   return field;
 }
 
-function hasField(value: unknown, name: string): boolean {
-  return typeof value === "object" && value !== null && name in value;
+/** A Confluent interface says by a code of its own, 40401 and the like, what it does not have; 404 is a wrong path. */
+function isMissing(value: unknown): boolean {
+  const code: unknown = typeof value === "object" && value !== null ? Reflect.get(value, "error_code") : undefined;
+  return typeof code === "number" && Math.floor(code / 100) === notFound;
 }
 
 /** What another server answers, such as one that stands before the registry. It is not repeated. */
