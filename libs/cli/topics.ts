@@ -10,6 +10,7 @@ import { confluentRegistry, registerSchemas, registryState } from "../adapters/r
 import { refuseOtherIds } from "../adapters/registry/known-ids.ts";
 import type { RegistryState } from "../adapters/registry/confluent.ts";
 import { AppError } from "../errors.ts";
+import { refuseOtherCluster } from "../runtime/keep-to-log.ts";
 import { wantedTopics } from "../runtime/topics.ts";
 import type { KafkaSettings } from "../runtime/settings.ts";
 import { type Answer, answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
@@ -55,6 +56,7 @@ async function apply(options: ApplyOptions): Promise<void> {
     return answer(options, { text, json: { topics: [], schemas: [] } });
   }
   await withDatabase(settings, async ({ sql }) => {
+    await refuseOtherCluster({ sql }, kafka);
     const wanted = await wantedTopics(sql, kafka);
     const found = await topicDifferences(kafka.connection, wanted);
     const schemas = await registryState(kafka.registry);

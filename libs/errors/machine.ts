@@ -84,7 +84,7 @@ export const machineErrors = {
     status: 409,
     retryable: false,
     remedy:
-      "Set KAFKA_BROKERS and SCHEMA_REGISTRY_URL as it had them, or take them away, as the message says; or begin anew in another data folder and database.",
+      "Set KAFKA_BROKERS, KAFKA_TOPIC_PREFIX and SCHEMA_REGISTRY_URL as it had them, or take them away, as the message says; or begin anew in another data folder and database, with a prefix of its own.",
   },
   "log.range-expired": {
     message: "reading a range whose beginning is no longer kept",

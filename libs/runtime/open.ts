@@ -1,5 +1,5 @@
 // Opens what the services stand on over a database that is there: the log, codecs, the inbox and landing.
-// It keeps true that an installation stays with the log it began on.
+// It keeps true that nothing is opened on another log than the installation began on.
 
 import { join } from "node:path";
 
@@ -14,10 +14,11 @@ import { confluentRegistry, type RegistryServer } from "../adapters/registry/con
 import { keepIds } from "../adapters/registry/known-ids.ts";
 import { recordCodec, type RecordCodec } from "../adapters/registry/record-codec.ts";
 import { repositoryRegistry } from "../adapters/registry/repository.ts";
-import { AppError } from "../errors.ts";
+import type { AppError } from "../errors.ts";
 import type { IngestContext } from "../ingest/deliver.ts";
 import type { Clock, EventLog, SchemaRegistry } from "../ports.ts";
 import { controlTopics } from "../topics.ts";
+import { keepToCluster, keepToLog } from "./keep-to-log.ts";
 import { type LogState, LogWatch } from "./log-state.ts";
 import type { Logger } from "./logger.ts";
 import { defaultLandingDays, type KafkaSettings, type Settings } from "./settings.ts";
@@ -67,6 +68,7 @@ export async function openPorts(about: {
   const { log, own, problems } = openLog({ kafka, database, codec });
   const watch = kafka === null ? null : new TopicWatch({ kafka, sql: database.sql, logger });
   try {
+    if (kafka !== null) await keepToCluster(database, { kafka, log });
     for (const topic of Object.values(controlTopics)) await log.createTopic(topic.name);
   } catch (error) {
     await log.close();
@@ -123,14 +125,4 @@ function openLog(about: { readonly kafka: KafkaSettings | null; readonly databas
   }
   const own = postgresLog(rest);
   return { log: own, own, problems: () => new Map() };
-}
-
-/** @throws AppError `log.other`. */
-async function keepToLog({ sql }: Database, log: "postgres" | "kafka"): Promise<void> {
-  const insert = sql("installation").insert({ log });
-  await insert.onConflict("one_row").ignore();
-  const row: { readonly log: string } | undefined = await sql("installation").first("log");
-  if (row?.log === log) return;
-  const [began, here] = log === "kafka" ? ["PostgreSQL", "Kafka"] : ["Kafka", "PostgreSQL"];
-  throw new AppError("log.other", { message: `this installation began with its log on ${began}, not on ${here}` });
 }

@@ -30,6 +30,11 @@ export function topicDifferences(
   return withAdmin(connection, (admin) => differences(admin, wanted));
 }
 
+/** Kafka's own id of the cluster, which stays with its data. @throws AppError `kafka.unreachable`. */
+export function clusterIdOf(connection: KafkaConnection): Promise<string> {
+  return withAdmin(connection, async (admin) => (await admin.describeCluster()).clusterId);
+}
+
 /**
  * Makes the topics what they shall be. Called again it changes nothing.
  * @returns what differed before.
