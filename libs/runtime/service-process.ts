@@ -25,9 +25,11 @@ export type ServiceProcess<Config extends ProcessSettings> = {
   readonly config: () => Config;
   /** Runs until the signal of the context is aborted. */
   readonly start: (ports: Ports, config: Config, context: RunContext) => Promise<void>;
-  /** Likewise, on the database alone: what goes on while the log is away. */
-  readonly onDatabase?: (database: Database, config: Config, context: RunContext) => Promise<void>;
+  /** Opens what goes on while the log is away, on the database alone; it is closed at the end. */
+  readonly onDatabase?: (database: Database, config: Config, context: RunContext) => Promise<Open>;
 };
+
+type Open = { close(): Promise<void> };
 
 /** Never resolves: exits as {@link run} does, with 2 when the configuration is wrong. */
 export async function runServiceProcess<Config extends ProcessSettings>(
@@ -42,7 +44,7 @@ export async function runServiceProcess<Config extends ProcessSettings>(
     logger,
     services: [
       { name: service.name, start: (context) => startOnce(service, { config, state, context }) },
-      ...onDatabase(service, config),
+      ...onDatabase(service, { config, state }),
     ],
     close: () => health.close(),
   });
@@ -58,17 +60,23 @@ function configOf<Config extends ProcessSettings>({ config }: ServiceProcess<Con
 }
 
 function onDatabase<Config extends ProcessSettings>(
-  { name, onDatabase: work }: ServiceProcess<Config>,
-  config: Config,
+  { name, onDatabase: open }: ServiceProcess<Config>,
+  { config, state }: { readonly config: Config; readonly state: State },
 ): readonly Service[] {
-  if (work === undefined) return [];
+  if (open === undefined) return [];
+  state.opens(null);
   const start = async (context: RunContext): Promise<void> => {
     const database = openDatabase(config.settings.databaseUrl);
     try {
       await migrate(database);
-      await work(database, config, context);
+      const opened = await open(database, config, context);
+      state.opened();
+      await aborted(context.signal);
+      await opened.close();
     } catch (error) {
-      throw databaseFailure(error);
+      const failure = databaseFailure(error);
+      state.opens(failure);
+      throw failure;
     } finally {
       await database.close();
     }
@@ -145,6 +153,12 @@ async function aborted(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
+function reasonOf(error: unknown): NonNullable<Health["reason"]> {
+  return error instanceof AppError
+    ? { code: error.code, remedy: error.remedy }
+    : { code: "bug", remedy: "This is a fault of Rollcall: look at the log." };
+}
+
 /** How the process is, as it last changed. */
 class State {
   readonly #service: string;
@@ -153,6 +167,8 @@ class State {
   #reason: Health["reason"] = null;
   #logState: Ports["logState"] | null = null;
   #awaySince: number | null = null;
+  /** What is beside the service and not open: since when, and why. */
+  #unopened: { readonly since: number; readonly reason: Health["reason"] } | null = null;
 
   constructor(service: string) {
     this.#service = service;
@@ -164,12 +180,18 @@ class State {
   }
 
   fails(error: unknown): void {
-    const reason =
-      error instanceof AppError
-        ? { code: error.code, remedy: error.remedy }
-        : { code: "bug", remedy: "This is a fault of Rollcall: look at the log." };
-    this.#become(this.#state === "starting" ? "starting" : "failing", reason);
+    this.#become(this.#state === "starting" ? "starting" : "failing", reasonOf(error));
     this.#logState = null;
+  }
+
+  /** @param failure why it is not open yet; null: nothing hinders it. */
+  opens(failure: unknown): void {
+    const reason = failure === null ? null : reasonOf(failure);
+    this.#unopened = { since: this.#unopened?.since ?? Date.now(), reason };
+  }
+
+  opened(): void {
+    this.#unopened = null;
   }
 
   async health(): Promise<Health> {
@@ -178,6 +200,11 @@ class State {
     if (away !== null) this.#awaySince ??= Date.now();
     else this.#awaySince = null;
     const isAway = away !== null && this.#state === "running";
+    if (this.#state === "running" && !isAway && this.#unopened !== null) {
+      const { since, reason } = this.#unopened;
+      const about = { state: reason === null ? "starting" : "failing", since: new Date(since).toISOString() } as const;
+      return { service: this.#service, ...about, reason, unsentMs, topics };
+    }
     return {
       service: this.#service,
       state: isAway ? "failing" : this.#state,

@@ -3,13 +3,13 @@
 import { runServiceProcess } from "../../libs/runtime/service-process.ts";
 import { configFromEnv } from "./config.ts";
 import { runIngestAndDrops } from "./run.ts";
-import { serveSftpUntil } from "./sftp.ts";
+import { serveSftp } from "./sftp.ts";
 
 await runServiceProcess({
   name: "ingest-sftp",
   config: configFromEnv,
   start: (ports, config, { signal, logger }) =>
     runIngestAndDrops({ ...ports, logger }, { times: config, drops: { root: ports.dropsFolder } }, signal),
-  onDatabase: ({ sql }, { sftp, settings: { dataDir } }, { signal, logger }) =>
-    serveSftpUntil({ sql, logger }, { address: sftp, dataDir }, signal),
+  onDatabase: ({ sql }, { sftp, settings: { dataDir } }, { logger }) =>
+    serveSftp({ sql, logger }, { address: sftp, dataDir }),
 });

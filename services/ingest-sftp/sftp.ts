@@ -1,6 +1,5 @@
 // The SFTP server as a service: accounts and their files over PostgreSQL and the data folder.
 
-import { once } from "node:events";
 import { join } from "node:path";
 
 import { Drops } from "../../libs/adapters/drops/drops.ts";
@@ -41,15 +40,4 @@ export async function serveSftp(
     await drops.close();
     throw error;
   }
-}
-
-/** Serves until the signal is aborted. @throws AppError `sftp.address`. */
-export async function serveSftpUntil(
-  context: Parameters<typeof serveSftp>[0],
-  about: Parameters<typeof serveSftp>[1],
-  signal: AbortSignal,
-): Promise<void> {
-  const served = await serveSftp(context, about);
-  if (!signal.aborted) await once(signal, "abort");
-  await served.close();
 }
