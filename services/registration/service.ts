@@ -25,7 +25,6 @@ const lanes = [
   { consumer: "registration-accounts", topic: controlTopics.accounts.name, take: takeAccount },
 ] as const;
 export const loginConsumer = "registration";
-export const registrationConsumers = [loginConsumer, ...lanes.map(({ consumer }) => consumer)] as const;
 
 const topics = [controlTopics.logins.name, ...lanes.map(({ topic }) => topic)];
 const leaseMs = 15_000;
