@@ -102,6 +102,8 @@ void t.test(
     await leave(gone);
     t.match(await heldBySubscribers(system, granted), [{ status: "refused" }], "every grant is taken back");
     t.same(await heldBySubscribers(system, shown), [], "and every roster, by a null");
+    // Some consumers look every two seconds only.
+    await caughtUp(system);
     const neighbour = await stateOf(system, stays);
     const generation = (await system.log.extent(districtTopic("roster", gone.district)))?.generation;
 
