@@ -30,8 +30,8 @@ import {
   reportsPath,
   type SourceKey,
   statOf,
-  syncFolder,
 } from "./place.ts";
+import { syncFolder } from "../sync-folder.ts";
 import { whereSource } from "./rows.ts";
 import { DropUpload, readAt, type UploadGuard } from "./upload.ts";
 

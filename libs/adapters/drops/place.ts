@@ -8,12 +8,13 @@
 // It keeps true that a path of a client never leads out of its folder, nor through a link.
 
 import { lstatSync, type Stats } from "node:fs";
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import type { DistrictId, SourceId } from "../../domain/ids.ts";
 import { AppError } from "../../errors.ts";
 import { FileRefusal, largestFile, type RefusalCode } from "../sftp/district-files.ts";
+import { syncFolder } from "../sync-folder.ts";
 
 export type SourceKey = { readonly district: DistrictId; readonly source: SourceId };
 
@@ -120,16 +121,6 @@ export function refusalOf(error: unknown): FileRefusal {
   const system = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
   const code = codes[system] ?? "failed";
   return new FileRefusal(code, words[code], { cause: error });
-}
-
-/** What was made or renamed in the folder is durable when it resolves. */
-export async function syncFolder(place: string): Promise<void> {
-  const folder = await open(place, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 /** Makes a folder and those above it, each durable when it resolves. One that is there is made. */

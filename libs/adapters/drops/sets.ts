@@ -22,7 +22,8 @@ import { keyOf, type LyingFile, lyingFiles, rootOf } from "./contents.ts";
 import { FileRefusal } from "../sftp/district-files.ts";
 import { type Facts, factsKey } from "./facts.ts";
 import { answered, folderWithin, identityWithin, openWithin, placeWithin } from "./foreign.ts";
-import { makeFolder, placeOf, syncFolder } from "./place.ts";
+import { makeFolder, placeOf } from "./place.ts";
+import { syncFolder } from "../sync-folder.ts";
 import { lockSource, whereSource } from "./rows.ts";
 
 export type SetFile = { readonly name: string; readonly bytes: number; readonly receivedAt: string };

@@ -23,7 +23,8 @@ import type { Knex } from "knex";
 
 import { auditSftp } from "../sftp/audit.ts";
 import { type FileAbout, FileRefusal, type Upload } from "../sftp/district-files.ts";
-import { defaultDropLimits, refusalOf, type SourceKey, syncFolder } from "./place.ts";
+import { defaultDropLimits, refusalOf, type SourceKey } from "./place.ts";
+import { syncFolder } from "../sync-folder.ts";
 import { identityOf, whereSource } from "./rows.ts";
 
 const sync = promisify(fsync);

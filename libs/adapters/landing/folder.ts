@@ -10,6 +10,7 @@ import { PassThrough, type Readable } from "node:stream";
 import { type DeliveryId, type DistrictId, parseDeliveryId } from "../../domain/ids.ts";
 import { AppError } from "../../errors.ts";
 import type { LandedFile, Landing } from "../../ports.ts";
+import { syncFolder } from "../sync-folder.ts";
 
 const hashForm = /^[0-9a-f]{64}$/u;
 
@@ -133,16 +134,6 @@ export class FolderLanding implements Landing {
       if (error instanceof AppError) throw error;
       throw new AppError("landing.io", { message: "storing a file in landing", cause: error });
     }
-  }
-}
-
-/** A name is durable once its folder is. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import ssh2 from "ssh2";
 
 import { fingerprintOf } from "./public-key.ts";
+import { syncFolder } from "../sync-folder.ts";
 
 export type HostKeys = {
   /** Private keys in OpenSSH's form, the preferred first. */
@@ -62,15 +63,6 @@ async function writeDurably(file: string, text: string): Promise<void> {
   const handle = await open(file, "wx", 0o600);
   try {
     await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
     await handle.sync();
   } finally {
     await handle.close();
