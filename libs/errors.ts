@@ -2,13 +2,14 @@
 // It keeps true that every error of the world has a stable code which operators can look up in docs/errors.md,
 // and that no error carries what a person's data could be: details are ids, places and counts.
 
+import { apisErrors } from "./errors/apis.ts";
 import { deliveriesErrors } from "./errors/deliveries.ts";
 import type { ErrorEntry } from "./errors/entry.ts";
 import { machineErrors } from "./errors/machine.ts";
 import { peopleErrors } from "./errors/people.ts";
 
 /** All codes, by area; a code is in one area alone. `make docs` writes them to docs/errors.md, sorted. */
-export const errorRegister = { ...deliveriesErrors, ...machineErrors, ...peopleErrors } as const;
+export const errorRegister = { ...apisErrors, ...deliveriesErrors, ...machineErrors, ...peopleErrors } as const;
 
 /** A code of the register. */
 export type ErrorCode = keyof typeof errorRegister;
