@@ -30,6 +30,8 @@ export async function up(knex: Knex): Promise<void> {
       failures integer not null default 0,
       -- the day of expiry of which people were told, and how many days ahead
       expiry_told jsonb,
+      -- by the code of a notice, of what people were told by it last
+      told jsonb not null default '{}',
       primary key (district, source),
       foreign key (district, source) references sources (district, id) on delete cascade
     )`);
