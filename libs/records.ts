@@ -32,6 +32,7 @@ export type Delivery = {
   readonly rules: string;
   readonly acceptedAt: number;
   readonly types: readonly DeliveredType[];
+  readonly causes: readonly string[];
 };
 
 export type Request = {

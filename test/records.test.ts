@@ -42,6 +42,7 @@ const samples: Records = {
         hash,
       },
     ],
+    causes: ["orgs-narrowed"],
   },
   "rollcall.control.Request": {
     district: "oak",

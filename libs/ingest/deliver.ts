@@ -338,6 +338,7 @@ async function decide(
         const { mode, absence, suspended, derived } = verdict.types[type];
         return { type, mode, absence, suspended, derived, ...read.sink.counted(type) };
       }),
+      causes: [],
     };
     const value = recordCodec(context.codec).encode("rollcall.control.Delivery", delivery);
     tx.append(controlTopics.deliveries.name, [{ key: controlKey(row.district, row.source), value }]);

@@ -129,6 +129,12 @@ const causeWords: Readonly<Record<string, string>> = {
   "waits-for-children": "it waits for what belongs to it and is held too",
   "ids-changed": "most ids vanished while as many new ones came: they may have been renamed",
   "before-start": "your start date is not yet there",
+  "doubted-absence": "your system may have shown less than there is",
+  "orgs-narrowed": "schools that were shared with us no longer are",
+  "scope-narrowed": "our access covers less than before",
+  "permission-changed": "our permission was changed",
+  "school-year-ended": "the school year is over",
+  "collection-forbidden": "data that were shared with us no longer are",
 };
 
 function heldLines({ held, declined }: Result): readonly string[] {

@@ -13,7 +13,7 @@ const rowsPerStatement = 5000;
 
 type Rows<T> = Iterable<T> | AsyncIterable<T>;
 
-export type ExceptionReason = "limit" | "children" | "plan";
+export type ExceptionReason = "limit" | "children" | "plan" | "doubt";
 export type NewException = {
   readonly type: string;
   readonly sourcedId: string;
@@ -55,13 +55,23 @@ export function readException(
 ): { readonly entry: number; readonly stored: StoredException } {
   const entry = entryOf(image, { type: row.type, sourcedId: row.sourced_id });
   const hash = row.hash === null ? null : ([row.hash.readUInt32LE(0), row.hash.readUInt32LE(4)] as const);
-  return { entry, stored: { hash, state: exceptionState(row.state) } };
+  return { entry, stored: { hash, state: exceptionState(row) } };
 }
 
-function exceptionState(state: string): number {
+/** Whether the state is one in which a key waits for a decision. */
+export function isHeld(state: number | undefined): boolean {
+  return state === exception.held || state === exception.doubted;
+}
+
+/** Why a key that waits for a decision does. */
+export function heldFor(state: number | undefined): ExceptionReason {
+  return state === exception.doubted ? "doubt" : "limit";
+}
+
+function exceptionState({ state, reason }: ExceptionRow): number {
   switch (state) {
     case "held":
-      return exception.held;
+      return reason === "doubt" ? exception.doubted : exception.held;
     case "approved":
       return exception.approved;
     default:
@@ -84,6 +94,8 @@ export function reasonOf(held: number | undefined): ExceptionReason | null {
       return "limit";
     case hold.children:
       return "children";
+    case hold.doubt:
+      return "doubt";
     case undefined:
     default:
       return null;

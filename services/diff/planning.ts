@@ -11,7 +11,6 @@ import { createHash } from "node:crypto";
 
 import { action, declared, desired, exception, hold, type Image, published } from "../../libs/domain/diff/image.ts";
 import {
-  beforeStart,
   type DeliveredTypes,
   exceptionMatches,
   holdParents,
@@ -33,6 +32,8 @@ import { danglingParts } from "./dangling.ts";
 import {
   type ExceptionRow,
   exceptionsOf,
+  heldFor,
+  isHeld,
   type NewException,
   putExceptions,
   readException,
@@ -52,6 +53,7 @@ import {
   policyOf,
   setPlanState,
 } from "./store.ts";
+import { heldNotice } from "./held-notice.ts";
 import { judgeToday } from "./start.ts";
 
 /** Compares a delivery with what is published now; this process is the roster's only writer, so it stays so. */
@@ -88,7 +90,7 @@ export async function layExceptions(
   for await (const rows of exceptionsOf(context.sql, options.district)) {
     for (const row of rows) {
       const { entry, stored } = readException(image, row);
-      if (entry === -1 || !matchException(image, entry, stored) || stored.state !== exception.held) continue;
+      if (entry === -1 || !matchException(image, entry, stored) || !isHeld(stored.state)) continue;
       if (options.release(row)) image.exception[entry] = exception.approved;
       else if (row.reason === "children" && !options.keepWaiting) image.exception[entry] = exception.none;
     }
@@ -173,10 +175,12 @@ export async function begin(
     keepWaiting: false,
   });
   const policy = await policyOf(context.sql, district.id);
-  const cause = judgeToday(context, comparison.image, { policy, approvedCause: approval?.cause ?? null });
+  const { causes: doubts } = job.delivery;
+  const judged = { policy, approvedCause: approval?.cause ?? null, isDoubted: doubts.length > 0 };
+  const cause = judgeToday(context, comparison.image, judged);
   if (approval !== null && cause !== null) return { changeset: null, cause };
   if (cause === null) holdParents(comparison.image, comparison.before);
-  const parts = summarise(comparison.image, cause);
+  const parts = summarise(comparison.image, { planCause: cause, doubts });
   const verdict = verdictOf(parts, cause);
   const reading = { log: context.log, codec: context.changes };
   const dangling = cause === null ? await danglingParts(reading, comparison) : [];
@@ -319,20 +323,6 @@ export async function endPlan(
   tx.append(controlTopics.plans.name, [{ key: controlKey(district.id, source), value }]);
 }
 
-function heldNotice(context: DiffContext, plan: Plan): { readonly key: string; readonly value: Uint8Array } {
-  const held = plan.parts.reduce((sum, part) => sum + part.held, 0);
-  const value = context.records.encode("rollcall.control.Notice", {
-    district: plan.district,
-    code: "plan.held",
-    severity: "warning",
-    message: `plan ${plan.version} of ${plan.delivery} holds ${held} changes${plan.cause === null ? "" : `: ${plan.cause}`}`,
-    remedy: `Look at it with \`rollcall plan ${plan.district}\`${plan.cause === beforeStart ? "; it goes out on the start date" : ", then approve or reject it"}.`,
-    since: plan.since,
-    at: plan.at,
-  });
-  return { key: controlKey(plan.district, "plan.held"), value };
-}
-
 function withSample({ entries, ...part }: Part, { before, newIds }: Comparison): PlanPart {
   const sample =
     part.op === "created"
@@ -345,8 +335,9 @@ function withSample({ entries, ...part }: Part, { before, newIds }: Comparison):
 function* heldNow({ image, before }: Comparison): Generator<NewException> {
   for (let entry = 0; entry < image.size; entry++) {
     if (image.action[entry] !== action.delete) continue;
-    const wasHeld = image.exception[entry] === exception.held && image.hold[entry] === hold.plan;
-    const reason = reasonOf(image.hold[entry]) ?? (wasHeld ? "limit" : null);
+    const stored = image.exception[entry];
+    const wasHeld = image.hold[entry] === hold.plan && isHeld(stored);
+    const reason = reasonOf(image.hold[entry]) ?? (wasHeld ? heldFor(stored) : null);
     if (reason === null) continue;
     const name = parseEntityKey(before.read(entry).key);
     // What was approved stays so while it waits for its children: it is not judged again.

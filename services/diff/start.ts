@@ -23,10 +23,10 @@ function dayToCome({ clock }: DiffContext, { startDate, timeZone }: Policy): str
 export function judgeToday(
   context: DiffContext,
   image: Image,
-  { policy, approvedCause }: { readonly policy: Policy; readonly approvedCause: string | null },
+  judged: { readonly policy: Policy; readonly approvedCause: string | null; readonly isDoubted: boolean },
 ): string | null {
-  if (dayToCome(context, policy) !== null && holdAll(image)) return beforeStart;
-  return judge(image, policy.limits, approvedCause);
+  if (dayToCome(context, judged.policy) !== null && holdAll(image)) return beforeStart;
+  return judge(image, judged.policy.limits, judged);
 }
 
 /** Why nothing of the district may be approved yet; null when it may. */

@@ -19,14 +19,17 @@ export const desired = { unmentioned: 0, content: 1, absent: 2, claimed: 3, with
 /** What a plan does with a key. */
 export const action = { none: 0, create: 1, update: 2, delete: 3, sendNull: 4 } as const;
 
-/** Why an action does not go out by itself. `refused`: a person said no. */
-export const hold = { none: 0, limit: 1, children: 2, plan: 3, refused: 4 } as const;
+/**
+ * Why an action does not go out by itself. `refused`: a person said no. `doubt`: the delivery names a cause why the source
+ * may show less than there is.
+ */
+export const hold = { none: 0, limit: 1, children: 2, plan: 3, refused: 4, doubt: 5 } as const;
 
 /** Why an entity is deleted. */
 export const cause = { none: 0, absent: 1, toBeDeleted: 2, termOver: 3 } as const;
 
-/** State of the exception row that matches a key, if any. */
-export const exception = { none: 0, held: 1, approved: 2, refused: 3 } as const;
+/** State of the exception row that matches a key, if any. `doubted` is held, for the cause that its delivery named. */
+export const exception = { none: 0, held: 1, approved: 2, refused: 3, doubted: 4 } as const;
 
 /**
  * What a stored exception says of a key's absence. absent: the sources have declared it absent. withdrawn: they did, and

@@ -185,16 +185,26 @@ export const idsChanged = "ids-changed";
 export const beforeStart = "before-start";
 
 /**
- * Holds what must not go out by itself: all, when ids seem to have changed; the deletes of a type above its limit;
- * keys that were held before. Approved keys are not judged again.
+ * Holds what must not go out by itself: all, when ids seem to have changed; the deletes of a type above its limit; every
+ * delete by absence, when the delivery names a cause why the source may show less than there is; keys that were held
+ * before. Approved keys are not judged again.
  */
-export function judge(image: Image, limits: Limits, approvedCause: string | null): string | null {
+export function judge(
+  image: Image,
+  limits: Limits,
+  { approvedCause, isDoubted }: { readonly approvedCause: string | null; readonly isDoubted: boolean },
+): string | null {
   const tally = tallyTypes(image);
   const changed = approvedCause !== idsChanged && tally.some((type) => idsSeemChanged(type, limits.idsChanged));
   const tooMany = tally.map((type, index) => overLimit(type, limits.deletes[entityTypes[index] ?? "org"]));
   for (let entry = 0; entry < image.size; entry++) {
     if (image.action[entry] === action.none || image.action[entry] === action.sendNull) continue;
-    image.hold[entry] = judgedHold(image, entry, { changed, tooMany, approveAll: approvedCause === idsChanged });
+    image.hold[entry] = judgedHold(image, entry, {
+      changed,
+      tooMany,
+      isDoubted,
+      approveAll: approvedCause === idsChanged,
+    });
   }
   return changed ? idsChanged : null;
 }
@@ -204,7 +214,7 @@ export function holdAll(image: Image): boolean {
   let held = false;
   for (let entry = 0; entry < image.size; entry++) {
     if (image.action[entry] === action.none || image.action[entry] === action.sendNull) continue;
-    image.hold[entry] = judgedHold(image, entry, { changed: true, tooMany: [], approveAll: false });
+    image.hold[entry] = judgedHold(image, entry, { changed: true, tooMany: [], isDoubted: false, approveAll: false });
     held ||= image.hold[entry] === hold.plan;
   }
   return held;
@@ -213,15 +223,26 @@ export function holdAll(image: Image): boolean {
 function judgedHold(
   image: Image,
   entry: number,
-  judged: { readonly changed: boolean; readonly tooMany: readonly boolean[]; readonly approveAll: boolean },
+  judged: {
+    readonly changed: boolean;
+    readonly tooMany: readonly boolean[];
+    readonly isDoubted: boolean;
+    readonly approveAll: boolean;
+  },
 ): number {
   const stored = image.exception[entry];
   if (stored === exception.refused) return hold.refused;
   if (judged.changed) return hold.plan;
   if (stored === exception.approved || judged.approveAll) return hold.none;
+  if (stored === exception.doubted || (judged.isDoubted && isByAbsence(image, entry))) return hold.doubt;
   if (stored === exception.held) return hold.limit;
   const over = judged.tooMany[image.type[entry] ?? 0] ?? false;
   return over && countsTowardLimit(image, entry) ? hold.limit : hold.none;
+}
+
+/** Whether the key is deleted because it is missing; what is missing after its term ended explains itself. */
+function isByAbsence(image: Image, entry: number): boolean {
+  return image.action[entry] === action.delete && image.cause[entry] === cause.absent;
 }
 
 /** Holds exactly what is stored as held or refused: for a changeset that was begun, whose limits were judged then. */
@@ -230,6 +251,7 @@ export function holdAsStored(image: Image): void {
     const stored = image.exception[entry];
     if (image.action[entry] === action.none || image.action[entry] === action.sendNull) continue;
     if (stored === exception.refused) image.hold[entry] = hold.refused;
+    else if (stored === exception.doubted) image.hold[entry] = hold.doubt;
     else image.hold[entry] = stored === exception.held ? hold.limit : hold.none;
   }
 }

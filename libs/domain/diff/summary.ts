@@ -25,6 +25,7 @@ const opOf: Readonly<Record<number, Op>> = {
 const holdNames: Readonly<Record<number, string>> = {
   [hold.limit]: "delete-limit",
   [hold.children]: "waits-for-children",
+  [hold.doubt]: "doubted-absence",
 };
 const entriesPerPart = 10;
 
@@ -36,8 +37,14 @@ type Tally = {
   readonly free10: number[];
 };
 
-/** @param planCause the cause that holds the whole plan, or null. */
-export function summarise(image: Image, planCause: string | null): readonly Part[] {
+/**
+ * @param about.planCause the cause that holds the whole plan, or null.
+ * @param about.doubts why the delivery's source may show less than there is.
+ */
+export function summarise(
+  image: Image,
+  { planCause, doubts }: { readonly planCause: string | null; readonly doubts: readonly string[] },
+): readonly Part[] {
   const tallies = new Map<string, Tally>();
   for (let entry = 0; entry < image.size; entry++) {
     const op = opOf[image.action[entry] ?? action.none];
@@ -50,6 +57,7 @@ export function summarise(image: Image, planCause: string | null): readonly Part
     if (held === hold.none) continue;
     tally.held++;
     tally.causes.add(holdNames[held] ?? planCause ?? "held");
+    if (held === hold.doubt) for (const doubt of doubts) tally.causes.add(doubt);
   }
   return entityTypes.flatMap((type, index) =>
     ops.flatMap((op) => {

@@ -218,7 +218,10 @@ export function planned(
 ): Plan {
   const { image, before } = compared(log, delivery);
   const exceptions = layered(image, given.exceptions ?? new Map(), false);
-  const why = judge(image, given.limits ?? noLimits, given.approvedCause ?? null);
+  const why = judge(image, given.limits ?? noLimits, {
+    approvedCause: given.approvedCause ?? null,
+    isDoubted: false,
+  });
   if (why === null) holdParents(image, before);
   for (let entry = 0; entry < image.size; entry++) {
     const held = image.hold[entry];

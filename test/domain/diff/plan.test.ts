@@ -17,6 +17,7 @@ import {
   needsBefore,
   type StoredException,
 } from "../../../libs/domain/diff/plan.ts";
+import { summarise } from "../../../libs/domain/diff/summary.ts";
 import { type EntityType, entityTypes } from "../../../libs/domain/oneroster/entity-types.ts";
 import { byType } from "./model.ts";
 import { SmallImage, type State, type Wish, words } from "./small-image.ts";
@@ -237,6 +238,9 @@ t.test("other content than was refused is looked at anew", async (t) => {
   t.ok(matchException(small.image, entry, { hash: [3, 4], state: exception.refused }));
 });
 
+/** Nobody has approved anything, and the delivery names no cause for doubt. */
+const calmly = { approvedCause: null, isDoubted: false };
+
 const limits: Limits = {
   deletes: byType(() => ({ share: 0.1, count: 20 })),
   idsChanged: { share: 0.3, count: 20, tolerance: 0.2 },
@@ -275,7 +279,7 @@ t.test("deletes are held above the share and above the count, not at either", as
   ];
   for (const [name, people, held] of cases) {
     const small = crowd(people);
-    t.equal(judge(small.image, limits, null), null, name);
+    t.equal(judge(small.image, limits, calmly), null, name);
     t.strictSame(holds(small), people.go === 0 ? {} : { [held ? "limit" : "none"]: people.go }, name);
   }
 });
@@ -286,7 +290,7 @@ t.test("a type above its limit holds its own deletes; creates, updates and other
   const updated = small.add("user", "changed", "live", "content", false);
   const other = small.add("class", "gone", "live", "absent");
   draft(small.image);
-  t.equal(judge(small.image, limits, null), null);
+  t.equal(judge(small.image, limits, calmly), null);
   t.strictSame(holds(small), { limit: 30, none: 3 });
   t.ok([created, updated, other].every((entry) => small.image.hold[entry] === hold.none));
 });
@@ -294,30 +298,30 @@ t.test("a type above its limit holds its own deletes; creates, updates and other
 t.test("deletes because the term is over count toward the limit but are no sign of changed ids", async (t) => {
   const small = crowd({ stay: 0, go: 100, come: 100 }, "class");
   small.image.cause.fill(cause.termOver, 0, 80);
-  t.equal(judge(small.image, limits, null), null, "20 are left to wonder about");
+  t.equal(judge(small.image, limits, calmly), null, "20 are left to wonder about");
   t.strictSame(holds(small), { limit: 100, none: 100 });
   const doubtful = crowd({ stay: 0, go: 100, come: 60 }, "class");
   doubtful.image.cause.fill(cause.termOver, 0, 40);
-  t.equal(judge(doubtful.image, limits, null), idsChanged, "60 vanish for no known reason and 60 appear");
+  t.equal(judge(doubtful.image, limits, calmly), idsChanged, "60 vanish for no known reason and 60 appear");
 });
 
 t.test("what was held counts and stays held, what was approved does neither, what was refused stays out", async (t) => {
   const small = crowd({ stay: 80, go: 25 });
   small.image.exception.fill(exception.held, 80, 90);
-  judge(small.image, limits, null);
+  judge(small.image, limits, calmly);
   t.strictSame(holds(small), { limit: 25 }, "ten of before and fifteen new ones are 25");
   const calm = crowd({ stay: 80, go: 15 });
   calm.image.exception.fill(exception.held, 80, 90);
-  judge(calm.image, limits, null);
+  judge(calm.image, limits, calmly);
   t.strictSame(holds(calm), { limit: 10, none: 5 }, "below the limit the ten still wait");
   const decided = crowd({ stay: 80, go: 45 });
   decided.image.exception.fill(exception.approved, 80, 90);
   decided.image.exception.fill(exception.refused, 90, 105);
-  judge(decided.image, limits, null);
+  judge(decided.image, limits, calmly);
   t.strictSame(holds(decided), { none: 30, refused: 15 }, "twenty are left to judge");
   const over = crowd({ stay: 80, go: 45 });
   over.image.exception.fill(exception.approved, 80, 90);
-  judge(over.image, limits, null);
+  judge(over.image, limits, calmly);
   t.strictSame(holds(over), { none: 10, limit: 35 }, "the approved ones go out beside those that are held");
 });
 
@@ -339,7 +343,7 @@ t.test(
       const small = crowd(people);
       const bystander = small.add("org", "new school", "none", "content");
       draft(small.image);
-      t.equal(judge(small.image, limits, null), held ? idsChanged : null, name);
+      t.equal(judge(small.image, limits, calmly), held ? idsChanged : null, name);
       t.equal(small.image.hold[bystander], held ? hold.plan : hold.none, name);
       if (held) t.strictSame(holds(small), { plan: people.go + (people.come ?? 0) + 1 }, name);
     }
@@ -350,17 +354,36 @@ t.test("naming the cause lets the whole plan out, but not what a person refused"
   const small = crowd({ stay: 0, go: 100, come: 100 });
   small.image.exception[0] = exception.refused;
   small.image.exception[1] = exception.held;
-  t.equal(judge(small.image, limits, idsChanged), null);
+  t.equal(judge(small.image, limits, { ...calmly, approvedCause: idsChanged }), null);
   t.strictSame(holds(small), { refused: 1, none: 199 });
   const other = crowd({ stay: 0, go: 100, come: 100 });
-  t.equal(judge(other.image, limits, "something else"), idsChanged);
+  t.equal(judge(other.image, limits, { ...calmly, approvedCause: "something else" }), idsChanged);
+});
+
+t.test("where the delivery names a cause, every delete by absence is held, and nothing else", async (t) => {
+  const small = crowd({ stay: 900, go: 5, come: 3 });
+  small.image.cause.fill(cause.absent, 900, 903);
+  small.image.cause[903] = cause.termOver;
+  small.image.cause[904] = cause.toBeDeleted;
+  const doubted = { ...calmly, isDoubted: true };
+  t.equal(judge(small.image, limits, doubted), null);
+  t.strictSame(holds(small), { doubt: 3, none: 5 }, "creates, ended terms and what the source deletes go out");
+  const [part] = summarise(small.image, { planCause: null, doubts: ["orgs-narrowed"] }).filter(({ held }) => held > 0);
+  t.strictSame(part?.causes, ["doubted-absence", "orgs-narrowed"]);
+
+  small.image.exception[900] = exception.approved;
+  small.image.exception[901] = exception.doubted;
+  judge(small.image, limits, calmly);
+  t.strictSame(holds(small), { doubt: 1, none: 7 }, "what was held so waits on; what was approved goes out");
+  holdAsStored(small.image);
+  t.equal(small.image.hold[901], hold.doubt);
 });
 
 t.test("a null that is owed is never judged", async (t) => {
   const small = crowd({ stay: 0, go: 100, come: 100 });
   const owed = small.add("user", "owed", "nullOwed", "absent");
   draft(small.image);
-  judge(small.image, limits, null);
+  judge(small.image, limits, calmly);
   t.strictSame([small.image.action[owed], small.image.hold[owed]], [action.sendNull, hold.none]);
 });
 

@@ -42,7 +42,7 @@ t.test("diff(a, a) is empty, also when every row has a new dateLastModified", as
     const entities = new Map([...is.entities].map(([key, one]) => [key, touched(one, randomTime(random))]));
     const newlyDated = wholeOf({ entities, derived: is.derived });
     assert.deepEqual(written(planned(log, newlyDated), newlyDated), []);
-    assert.deepEqual(summarise(planned(log, newlyDated).image, null), []);
+    assert.deepEqual(summarise(planned(log, newlyDated).image, { planCause: null, doubts: [] }), []);
   });
 });
 
@@ -86,7 +86,13 @@ function words({ image }: Plan, { rows }: Delivery): readonly string[] {
 }
 
 function parts({ image, cause }: Plan): readonly object[] {
-  return summarise(image, cause).map(({ type, op, count, held, causes }) => ({ type, op, count, held, causes }));
+  return summarise(image, { planCause: cause, doubts: [] }).map(({ type, op, count, held, causes }) => ({
+    type,
+    op,
+    count,
+    held,
+    causes,
+  }));
 }
 
 t.test("the parts of a plan count what is written", async (t) => {
@@ -96,7 +102,7 @@ t.test("the parts of a plan count what is written", async (t) => {
     const delivery = wholeOf(nextDistrict(random, was));
     const plan = planned(log, delivery);
     const records = written(plan, delivery);
-    const counted = summarise(plan.image, null);
+    const counted = summarise(plan.image, { planCause: null, doubts: [] });
     const sum = (op: string): number => counted.reduce((all, part) => all + (part.op === op ? part.count : 0), 0);
     assert.equal(sum("created") + sum("updated"), records.filter(({ op }) => op === "upsert").length);
     assert.equal(sum("deleted"), records.filter(({ op }) => op === "deleted").length);
