@@ -41,8 +41,8 @@ export class OutboxSender {
   readonly #rested = new Map<string, Rested>();
   readonly #drains = new Map<string, Promise<void>>();
   readonly #failures = new Map<string, AppError>();
-  /** Topics of which something was waited for in vain: nobody waits for them again until something was sent. */
-  readonly #slow = new Set<string>();
+  /** Topics of which something was waited for in vain, with its number: nobody waits for them again until that was sent. */
+  readonly #slow = new Map<string, number>();
   readonly #waiters = new Set<Waiter>();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
@@ -82,7 +82,7 @@ export class OutboxSender {
         if (sent.signal.aborted || this.#stop.signal.aborted) return;
         // Who has the lease elsewhere sends it there.
         if (await this.#isSentElsewhere(topic, seq)) return void this.#slow.delete(topic);
-        if (performance.now() >= deadline) return void this.#slow.add(topic);
+        if (performance.now() >= deadline) return void this.#slow.set(topic, seq);
       }
     } finally {
       this.#waiters.delete(waiter);
@@ -119,8 +119,10 @@ export class OutboxSender {
         const waiting = await waitingTopics(this.#sql);
         await this.#drainAll(waiting);
         // What is gone with its topic, or was sent elsewhere, fails no more.
-        for (const topic of [...this.#failures.keys(), ...this.#slow])
+        for (const topic of [...this.#failures.keys(), ...this.#slow.keys()])
           if (!waiting.includes(topic)) this.#recover(topic);
+        // Of a busy topic something waits at every look.
+        for (const [topic, seq] of this.#slow) if (await isSent(this.#sql, topic, seq)) this.#slow.delete(topic);
         for (const [topic, lane] of this.#lanes)
           if (performance.now() - lane.usedAt > lingerMs && !this.#drains.has(topic)) await this.#rest(topic);
       } catch (thrown) {
@@ -210,7 +212,8 @@ export class OutboxSender {
     if (!(failure instanceof AppError)) throw thrown;
     await this.#rest(topic);
     this.#failures.set(topic, failure);
-    this.#slow.add(topic);
+    // Until all that waits was sent.
+    this.#slow.set(topic, Number.MAX_SAFE_INTEGER);
   }
 }
 
