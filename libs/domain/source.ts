@@ -1,11 +1,15 @@
-// A source: one way in which a district delivers. Its settings say how sets come and when they are read.
+// A source: one way in which a district delivers. The settings here say how sets come and when they are read; those of a
+// source that is pulled are in api/settings.ts.
 // It keeps true that settings in use are whole and valid: every field has a value, and all faults are told at once.
 
 import { type Read, reader } from "./fields.ts";
 
 /** `files`: by `rollcall deliver`; `sftp`: by our server; `folder`: into a folder that another server fills. */
-export const sourceKinds = ["files", "sftp", "folder"] as const;
-export type SourceKind = (typeof sourceKinds)[number];
+export const dropKinds = ["files", "sftp", "folder"] as const;
+export type DropKind = (typeof dropKinds)[number];
+
+/** `api`: pulled by us. */
+export type SourceKind = DropKind | "api";
 
 export type DropSettings = {
   /** Folder of the set, from the account's root; `/` unless the district was told another (A034, D011). */

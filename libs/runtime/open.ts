@@ -14,6 +14,7 @@ import { confluentRegistry, type RegistryServer } from "../adapters/registry/con
 import { keepIds } from "../adapters/registry/known-ids.ts";
 import { recordCodec, type RecordCodec } from "../adapters/registry/record-codec.ts";
 import { repositoryRegistry } from "../adapters/registry/repository.ts";
+import type { SecretKey } from "../adapters/sealed.ts";
 import type { AppError } from "../errors.ts";
 import type { IngestContext } from "../ingest/deliver.ts";
 import type { Clock, EventLog, SchemaRegistry } from "../ports.ts";
@@ -37,6 +38,10 @@ export type Ports = IngestContext & {
   readonly changes: ChangeCodec;
   /** What districts uploaded lies below it, by district and source. */
   readonly dropsFolder: string;
+  /** Where the pages of a pull lie until they have landed, in a folder of its own each. */
+  readonly pullsFolder: string;
+  /** What credentials of sources are sealed with; null: ROLLCALL_SECRET_KEY is not set. */
+  readonly secretKey: SecretKey | null;
   /** For how many days landing keeps files that nothing needs. */
   readonly landingDays: number;
   /** What the log cannot do just now, by the topic, which goes on by itself; and topics that others have changed. */
@@ -91,6 +96,8 @@ export async function openPorts(about: {
     inbox: openInbox({ log, sql: database.sql, tell: tellRestart(logger) }),
     landing: new FolderLanding(join(settings.dataDir, "landing")),
     dropsFolder: join(settings.dataDir, "drops"),
+    pullsFolder: join(settings.dataDir, "pulls"),
+    secretKey: settings.secretKey ?? null,
     landingDays: settings.landingDays ?? defaultLandingDays,
     clock,
     logger,

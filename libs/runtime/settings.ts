@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 
 import type { KafkaConnection } from "../adapters/kafka/shim.ts";
 import type { RegistryServer } from "../adapters/registry/confluent.ts";
+import { parseSecretKey, type SecretKey } from "../adapters/sealed.ts";
 import type { EnvReader } from "./env.ts";
 
 export type KafkaSettings = {
@@ -26,6 +27,8 @@ export type Settings = {
   readonly kafka?: KafkaSettings | null;
   /** For how many days landing keeps files that nothing needs; 30 unless given. */
   readonly landingDays?: number;
+  /** What credentials of sources are sealed with; null, or not given: none can be kept or read. */
+  readonly secretKey?: SecretKey | null;
   /** How long to wait for the turn of this command, milliseconds; a minute unless given. */
   readonly busyLimitMs?: number;
 };
@@ -41,7 +44,20 @@ export function readSettings(env: EnvReader): Settings {
     databaseUrl: env.optional("DATABASE_URL"),
     kafka: readKafka(env),
     landingDays: env.integer("ROLLCALL_LANDING_DAYS", { fallback: defaultLandingDays, min: 1, max: 36_500 }),
+    secretKey: readSecretKey(env),
   };
+}
+
+/** One key, or while it is being changed the new one and the old one. @returns null where none is set. */
+function readSecretKey(env: EnvReader): SecretKey | null {
+  const text = env.optional("ROLLCALL_SECRET_KEY");
+  if (text === null) return null;
+  const key = parseSecretKey(text);
+  if (key === null)
+    env.refuse(
+      "ROLLCALL_SECRET_KEY must be 32 bytes in base64 (`openssl rand -base64 32`), or several with commas between",
+    );
+  return key;
 }
 
 /** @returns null where KAFKA_BROKERS is not set. */

@@ -13,6 +13,7 @@ import { openSystem, type System } from "../../libs/cli/system.ts";
 import { type DistrictId, parseDistrictId } from "../../libs/domain/ids.ts";
 import { defaultPolicy, type Policy } from "../../libs/domain/policy.ts";
 import { describeError } from "../../libs/runtime/describe-error.ts";
+import { parseSecretKey } from "../../libs/adapters/sealed.ts";
 import type { Logger } from "../../libs/runtime/logger.ts";
 import { freshDatabase } from "./postgres.ts";
 import type { Teardown } from "./teardown.ts";
@@ -20,6 +21,10 @@ import type { Teardown } from "./teardown.ts";
 /** The first night of the generated districts, well within their school year whatever today is. */
 const firstNight = Date.UTC(2025, 9, 1, 6);
 const dayMs = 86_400_000;
+
+/** ROLLCALL_SECRET_KEY of every test, for child processes too. */
+export const secretKeyText = "dGhlIGtleSBvZiB0aGUgdGVzdHMsIG9mIDMyIGJ5dGU=";
+const secretKey = parseSecretKey(secretKeyText);
 
 export type TestSystem = System & {
   readonly database: Database;
@@ -36,7 +41,7 @@ export async function freshSystem(t: Teardown): Promise<TestSystem> {
   const database = await freshDatabase(t);
   const folder = mkdtempSync(join(tmpdir(), "rollcall-pipeline-"));
   const lines: string[] = [];
-  const system = await openSystem({ dataDir: folder, databaseUrl: database.url }, keepingLogger(lines));
+  const system = await openSystem({ dataDir: folder, databaseUrl: database.url, secretKey }, keepingLogger(lines));
   t.teardown(async () => {
     await system.close();
     rmSync(folder, { recursive: true });
@@ -57,7 +62,7 @@ export async function freshSystem(t: Teardown): Promise<TestSystem> {
 /** The same system as another process would open it: same database, landing and time, connections of its own. */
 export async function anotherProcess(t: Teardown, system: TestSystem): Promise<System> {
   const { database, folder, clock, logger } = system;
-  const other = await openSystem({ dataDir: folder, databaseUrl: database.url }, logger);
+  const other = await openSystem({ dataDir: folder, databaseUrl: database.url, secretKey }, logger);
   t.teardown(() => other.close());
   return { ...other, clock };
 }

@@ -7,6 +7,7 @@
 // the stone lies first. Other districts are not locked by more than a moment's wait of the inbox.
 
 import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Knex } from "knex";
@@ -17,6 +18,7 @@ import type { Landing } from "../../ports.ts";
 import { controlKey, controlTopics, districtTopic, districtTopicKinds, isKeyedByDistrict } from "../../topics.ts";
 import { deleteDrops, sourceLease } from "../drops/place.ts";
 import { type LinkPorts, unlinkAccounts } from "./account-links.ts";
+import { pullFolder, pullLease } from "./api-pulls.ts";
 import { deleteUnnamed } from "./landing-retention.ts";
 import { checkLease, type HeldLease, holdLease, weekLease } from "./leases.ts";
 import { rosterTables } from "./roster-rows.ts";
@@ -27,6 +29,8 @@ export type RemovalPorts = LinkPorts & {
   readonly landing: Landing;
   /** What districts uploaded lies below it. */
   readonly dropsFolder: string;
+  /** What was pulled and has not landed lies below it. */
+  readonly pullsFolder: string;
 };
 
 export const removalSteps = ["stone", "rows", "accounts", "topics", "landing", "end"] as const;
@@ -65,6 +69,9 @@ export const districtTables: readonly string[] = [
   "drop_files",
   "sftp_credentials",
   "sftp_audit",
+  "api_pulls",
+  "api_states",
+  "api_credentials",
   "sources",
   "district_states",
 ];
@@ -83,7 +90,7 @@ export async function removeDistrict(
   options: RemovalOptions = {},
 ): Promise<Stone> {
   const { patienceMs = 60_000, begins = () => undefined } = options;
-  const names = [...(await dropLeases(ports.sql, id)), ...leaseNames(id)];
+  const names = [...(await sourceLeases(ports.sql, id)), ...leaseNames(id)];
   const held = await holdAll(ports.sql, names, patienceMs);
   try {
     for (const step of removalSteps) {
@@ -110,12 +117,16 @@ function leaseNames(id: DistrictId): readonly string[] {
   return [`ingest-sftp.${id}`, ...topics, `rosters.${id}`, `registration.${id}`];
 }
 
-/** Of whoever takes and reads what the district uploaded: it takes one of the others later. */
-async function dropLeases(sql: Knex, district: DistrictId): Promise<readonly string[]> {
+/** Of whoever pulls, or takes and reads what the district uploaded: it takes one of the others later. */
+async function sourceLeases(sql: Knex, district: DistrictId): Promise<readonly string[]> {
   const ids: readonly string[] = await sql("sources").where({ district }).orderBy("id").pluck("id");
   return ids
     .flatMap((id) => parseSourceId(id) ?? [])
-    .flatMap((id) => [sourceLease({ district, source: id }), readingLease({ district, id })]);
+    .flatMap((id) => [
+      sourceLease({ district, source: id }),
+      readingLease({ district, id }),
+      pullLease({ district, source: id }),
+    ]);
 }
 
 function topicLeases(id: DistrictId): readonly string[] {
@@ -204,7 +215,10 @@ async function layStone({ log, records, clock }: RemovalPorts, { id, held }: Rem
 }
 
 /** Every row of the district, and the district, in one transaction: nobody sees half of it. */
-async function deleteRows({ sql }: RemovalPorts, { id, held }: Removal): Promise<void> {
+async function deleteRows({ sql, pullsFolder }: RemovalPorts, { id, held }: Removal): Promise<void> {
+  // What a pull left whose process died, while it is known that it was this district's.
+  const pulls: readonly string[] = await sql("api_pulls").where({ district: id }).pluck("id");
+  for (const pull of pulls) await rm(pullFolder(pullsFolder, pull), { recursive: true, force: true });
   await sql.transaction(async (trx) => {
     // Whoever adds a fact locks the row first: after this statement nobody does, and later nobody finds it.
     await trx.raw("select 1 from districts where id = ? for update", [id]);

@@ -1,10 +1,15 @@
-// Sources as rows: one way of delivering each, with its settings.
+// Sources as rows: one way of delivering each, with its settings. Those that are pulled are read by api-sources.ts; what
+// holds for every kind is here: that a district has one active source, and that a deleted one is as if it were not there,
+// while what it delivered stays.
 
 import type { Knex } from "knex";
 
 import { type DistrictId, parseDistrictId, parseSourceId, type SourceId } from "../../domain/ids.ts";
+import type { ApiSettings } from "../../domain/api/settings.ts";
 import {
   defaultDropSettings,
+  type DropKind,
+  dropKinds,
   type DropSettings,
   parseDropSettings,
   type SourceChecks,
@@ -12,10 +17,11 @@ import {
 } from "../../domain/source.ts";
 import { AppError, isAppError } from "../../errors.ts";
 
+/** A source into which the district puts files. */
 export type Source = {
   readonly district: DistrictId;
   readonly id: SourceId;
-  readonly kind: SourceKind;
+  readonly kind: DropKind;
   readonly settings: DropSettings;
   /** Epoch milliseconds. */
   readonly createdAt: number;
@@ -25,7 +31,7 @@ export type Source = {
 type Row = {
   readonly district: string;
   readonly id: string;
-  readonly kind: SourceKind;
+  readonly kind: DropKind;
   readonly settings: unknown;
   readonly created_at: Date;
   readonly disabled_at: Date | null;
@@ -36,30 +42,58 @@ const columns = ["district", "id", "kind", "settings", "created_at", "disabled_a
 /** What was checked when it was stored is not checked again. */
 const trusted: SourceChecks = { isCron: () => true, isNetwork: () => true, isFile: () => true };
 
-/** @throws AppError `source.unknown`, `config.invalid`. */
+/** Any source, by what all kinds have. */
+export type ListedSource = Pick<Source, "district" | "id" | "isEnabled"> & { readonly kind: SourceKind };
+
+/** Those of a district, or of all, less those that were deleted. */
+export async function listSources(sql: Knex, district?: DistrictId): Promise<readonly ListedSource[]> {
+  const rows: readonly (Pick<Row, "district" | "id" | "disabled_at"> & { readonly kind: SourceKind })[] = await sql(
+    "sources",
+  )
+    .where({ deleted_at: null, ...(district === undefined ? {} : { district }) })
+    .orderBy(["district", "id"])
+    .select("district", "id", "kind", "disabled_at");
+  return rows.flatMap((row) => {
+    const named = namedBy(row);
+    return named === null ? [] : [{ ...named, kind: row.kind, isEnabled: row.disabled_at === null }];
+  });
+}
+
+/** Of the kinds that the district puts files into. @throws AppError `source.unknown`, `config.invalid`. */
 export async function sourceOf(sql: Knex, district: DistrictId, id: string): Promise<Source> {
-  const row: Row | undefined = await sql("sources").where({ district, id }).first(columns);
+  const row: Row | undefined = await drops(sql).where({ district, id }).first(columns);
   const named = row === undefined ? null : namedBy(row);
   if (row === undefined || named === null)
     throw new AppError("source.unknown", { message: `district ${district} has no source ${id}` });
   return whole(row, named);
 }
 
+function drops(sql: Knex): Knex.QueryBuilder {
+  return sql("sources")
+    .where({ deleted_at: null })
+    .whereIn("kind", [...dropKinds]);
+}
+
+export type NewSource = Pick<Source, "district" | "id"> &
+  (Pick<Source, "kind" | "settings"> | { readonly kind: "api"; readonly settings: ApiSettings });
+
 /**
- * Makes a source. The other sources of its district have to be disabled: two would delete each other's rows.
+ * Makes a source. The other sources of its district have to be disabled: two would delete each other's rows. It may take
+ * the place of one that was deleted: then its deliveries are counted on.
  * @throws AppError `source.second`; `source.exists`; `district.unknown`.
  */
-export async function addSource(
-  sql: Knex.Transaction,
-  { district, id, kind, settings }: Pick<Source, "district" | "id" | "kind" | "settings">,
-): Promise<void> {
+export async function addSource(sql: Knex.Transaction, { district, id, kind, settings }: NewSource): Promise<void> {
   await lockDistrict(sql, district);
   await refuseSecondSource(sql, { district, id });
+  const times = { created_at: sql.fn.now(), disabled_at: null, late_told_at: null, deleted_at: null };
   const added: readonly unknown[] = await sql("sources")
-    .insert({ district, id, kind, settings: JSON.stringify(settings) })
+    .insert({ district, id, kind, settings: JSON.stringify(settings), ...times })
     .onConflict(["district", "id"])
-    .ignore()
+    .merge()
+    .whereNotNull("sources.deleted_at")
     .returning("id");
+  // What was still said of the one that was deleted.
+  if (added.length > 0) await sql("api_states").where({ district, source: id }).delete();
   if (added.length === 0) throw new AppError("source.exists", { details: { district, source: id } });
 }
 
@@ -86,7 +120,7 @@ export async function setEnabled(
   await lockDistrict(sql, district);
   if (isEnabled) await refuseSecondSource(sql, { district, id });
   await sql("sources")
-    .where({ district, id })
+    .where({ district, id, deleted_at: null })
     .update(isEnabled ? { disabled_at: null, late_told_at: sql.fn.now() } : { disabled_at: sql.fn.now() });
 }
 
@@ -96,7 +130,7 @@ export async function refuseSecondSource(
   { district, id }: { readonly district: DistrictId; readonly id: SourceId },
 ): Promise<void> {
   const other: { readonly id: string } | undefined = await sql("sources")
-    .where({ district, disabled_at: null })
+    .where({ district, disabled_at: null, deleted_at: null })
     .whereNot({ id })
     .first("id");
   if (other !== undefined)
@@ -112,13 +146,17 @@ export async function mustDeliver(
   source: { readonly district: DistrictId; readonly id: SourceId },
 ): Promise<void> {
   await refuseSecondSource(sql, source);
-  const disabled: unknown = await sql("sources").where(source).whereNotNull("disabled_at").first("id");
-  if (disabled !== undefined)
-    throw new AppError("source.disabled", { message: `the source ${source.id} of ${source.district} is disabled` });
+  const off: { readonly deleted_at: Date | null } | undefined = await sql("sources")
+    .where(source)
+    .whereRaw("coalesce(disabled_at, deleted_at) is not null")
+    .first("deleted_at");
+  if (off === undefined) return;
+  const what = off.deleted_at === null ? "is disabled" : "was deleted";
+  throw new AppError("source.disabled", { message: `the source ${source.id} of ${source.district} ${what}` });
 }
 
 /** Of two that add a source, the second sees what the first did. */
-async function lockDistrict(sql: Knex.Transaction, district: DistrictId): Promise<void> {
+export async function lockDistrict(sql: Knex.Transaction, district: DistrictId): Promise<void> {
   const row: unknown = await sql("districts").where({ id: district }).forNoKeyUpdate().first("id");
   if (row === undefined) throw new AppError("district.unknown", { message: `there is no district ${district}` });
 }
@@ -129,23 +167,38 @@ export function readingLease({ district, id }: Pick<Source, "district" | "id">):
 }
 
 /**
- * Those of a district, or of all. One whose settings cannot be read keeps none of the others away.
+ * Those of a district, or of all, into which files are put. One whose settings cannot be read keeps none of the others
+ * away.
  * @param broken hears of it.
  */
 export async function allSources(
   sql: Knex,
   district?: DistrictId,
-  broken: (source: { readonly district: DistrictId; readonly id: SourceId; readonly error: AppError }) => void = ignore,
+  broken: Broken = ignore,
 ): Promise<readonly Source[]> {
-  const rows: readonly Row[] = await sql("sources")
+  const rows: readonly Row[] = await drops(sql)
     .where(district === undefined ? {} : { district })
     .orderBy(["district", "id"])
     .select(columns);
+  return wholeOnes(rows, whole, broken);
+}
+
+export type Broken = (source: Pick<Source, "district" | "id"> & { readonly error: AppError }) => void;
+export const ignore: Broken = () => undefined;
+
+type Named = Pick<Source, "district" | "id">;
+
+/** Those whose settings can be read. @param broken hears of each other one. */
+export function wholeOnes<Stored extends Pick<Row, "district" | "id">, T>(
+  rows: readonly Stored[],
+  read: (row: Stored, named: Named) => T,
+  broken: Broken,
+): readonly T[] {
   return rows.flatMap((row) => {
     const named = namedBy(row);
     if (named === null) return [];
     try {
-      return [whole(row, named)];
+      return [read(row, named)];
     } catch (error) {
       if (!isAppError(error)) throw error;
       broken({ ...named, error });
@@ -154,9 +207,7 @@ export async function allSources(
   });
 }
 
-const ignore = (): undefined => undefined;
-
-function namedBy(row: Row): Pick<Source, "district" | "id"> | null {
+export function namedBy(row: Pick<Row, "district" | "id">): Pick<Source, "district" | "id"> | null {
   const district = parseDistrictId(row.district);
   const id = parseSourceId(row.id);
   return district === null || id === null ? null : { district, id };
@@ -164,7 +215,7 @@ function namedBy(row: Row): Pick<Source, "district" | "id"> | null {
 
 /** @throws AppError `config.invalid`. */
 function whole(row: Row, named: Pick<Source, "district" | "id">): Source {
-  const parsed = parseDropSettings(ownFields(row.settings), trusted);
+  const parsed = parseDropSettings(ownFields(row.settings, defaultDropSettings), trusted);
   if (parsed.outcome === "faults")
     throw new AppError("config.invalid", {
       message: `reading stored settings of a source: ${parsed.faults.join("; ")}`,
@@ -179,7 +230,7 @@ function whole(row: Row, named: Pick<Source, "district" | "id">): Source {
 }
 
 /** Another version may have stored fields that this one does not know. */
-function ownFields(settings: unknown): unknown {
+export function ownFields(settings: unknown, known: object): unknown {
   if (typeof settings !== "object" || settings === null) return settings;
-  return Object.fromEntries(Object.entries(settings).filter(([field]) => Object.hasOwn(defaultDropSettings, field)));
+  return Object.fromEntries(Object.entries(settings).filter(([field]) => Object.hasOwn(known, field)));
 }
