@@ -37,6 +37,8 @@ export type ApiProfile = {
   /** Ways to sign in by version, the best first; an empty list: the version is not offered. */
   readonly auths: Readonly<Record<Version, readonly AuthKind[]>>;
   readonly credentials: Readonly<Partial<Record<AuthKind, readonly CredentialField[]>>>;
+  /** With `proxy`: where the vendor's proxy is, for who gives no base URL; null: it has none. */
+  readonly proxyUrl: string | null;
   readonly headers: readonly HeaderTemplate[];
   /**
    * Paths under which the services lie, tried in this order on a base URL that names no version. `{version}` is v1p1 or
