@@ -2,13 +2,14 @@
 // removal can be cut short anywhere.
 
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import t from "tap";
 
 import { Drops } from "../../libs/adapters/drops/drops.ts";
 import { sourceLease } from "../../libs/adapters/drops/place.ts";
+import { pullFolder, pullLease } from "../../libs/adapters/postgres/api-pulls.ts";
 import { holdLease } from "../../libs/adapters/postgres/leases.ts";
 import {
   districtTables,
@@ -91,7 +92,7 @@ void t.test(
 
 void t.test("I18 of what a district that was removed uploaded nothing is left", async (t) => {
   const system = await freshSystem(t);
-  const { sql, dropsFolder } = system;
+  const { sql, dropsFolder, pullsFolder } = system;
   const source = parseSourceId("sftp");
   if (source === null) throw new Error("sftp is a source id");
   const drops = await Drops.open({ sql, root: dropsFolder });
@@ -107,6 +108,12 @@ void t.test("I18 of what a district that was removed uploaded nothing is left", 
     await sql("drop_sets").insert({ ...row, ...at, id: randomUUID(), state: "taken", files: "[]" });
     await sql("drop_waits").insert({ ...row, state: "{}", since: new Date() });
     const flags = { create: true, exclusive: false, truncate: true };
+    await sql("api_credentials").insert({ ...row, name: "secret", sealed: Buffer.of(1) });
+    await sql("api_states").insert(row);
+    const pull = randomUUID();
+    await sql("api_pulls").insert({ ...row, id: pull, started_at: new Date(), state: "running" });
+    mkdirSync(pullFolder(pullsFolder, pull), { recursive: true });
+    writeFileSync(join(pullFolder(pullsFolder, pull), "users.jsonl"), `canary of ${id}`);
     const upload = await drops.files(key, "::1").openWrite("/users.csv", flags);
     upload.write(0, Buffer.from("canary"));
     await upload.close();
@@ -120,20 +127,25 @@ void t.test("I18 of what a district that was removed uploaded nothing is left", 
     });
     return (await Promise.all(counts)).flat().toSorted();
   };
-  const ofSources = ["drop_files", "drop_sets", "drop_waits", "sftp_audit", "sftp_credentials", "sources"];
+  const ofApi = ["api_credentials", "api_pulls", "api_states"];
+  const ofSources = [...ofApi, "drop_files", "drop_sets", "drop_waits", "sftp_audit", "sftp_credentials", "sources"];
   t.strictSame(await left(gone), ofSources, "all of it was there");
   await sql("districts").where({ id: gone.district }).update({ state: "leaving" });
 
-  const reading = await holdLease(sql, { name: sourceLease(gone), holder: randomUUID(), ttlMs: 60_000 });
-  await t.rejects(removeDistrict(system, gone.district, { patienceMs: 100 }), { code: "district.busy" });
-  t.ok(existsSync(join(dropsFolder, gone.district)), "not while its folder is worked on");
-  await reading?.release();
+  for (const name of [sourceLease(gone), pullLease(gone)]) {
+    const working = await holdLease(sql, { name, holder: randomUUID(), ttlMs: 60_000 });
+    await t.rejects(removeDistrict(system, gone.district, { patienceMs: 100 }), { code: "district.busy" });
+    t.ok(existsSync(join(dropsFolder, gone.district)), `not while ${name} is held`);
+    await working?.release();
+  }
   await removeDistrict(system, gone.district);
   t.strictSame(await left(gone), []);
   t.strictSame(await left(stays), ofSources);
   t.strictSame(readdirSync(dropsFolder), [stays.district], "and of the files those of the neighbour");
   t.match(readFileSync(join(dropsFolder, stays.district, "sftp", "files", "users.csv"), "latin1"), canary);
-  t.strictSame(await sql("leases").where("name", "like", `drops.${gone.district}.%`), []);
+  const pulls = readdirSync(pullsFolder).map((id) => readFileSync(join(pullsFolder, id, "users.jsonl"), "utf8"));
+  t.strictSame(pulls, [`canary of ${stays.district}`], "and of what was being pulled");
+  t.strictSame(await sql("leases").where("name", "like", `%.${gone.district}.%`), []);
 });
 
 void t.test("what comes for a district that has left is dropped without an error and without a trace", async (t) => {

@@ -1,7 +1,7 @@
 // An installation stays with the log it began on, whichever that was.
 
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -77,6 +77,20 @@ t.test("what belongs together is asked for together, and a password is not sent 
   t.match(settings({ ...base, KAFKA_TLS: "true", KAFKA_TLS_CA: "c", KAFKA_TLS_CERT: "d", KAFKA_TLS_KEY: "e" }).kafka, {
     connection: { ssl: { ca: ["c"], cert: "d", key: "e" } },
   });
+});
+
+t.test("the key of credentials is read, and one that is none is refused without being repeated", async (t) => {
+  const [one, other] = [Buffer.alloc(32, 1).toString("base64"), Buffer.alloc(32, 2).toString("base64")];
+  t.equal(settings({}).secretKey, null);
+  t.equal(settings({ ROLLCALL_SECRET_KEY: one }).secretKey?.former.length, 0);
+  t.equal(settings({ ROLLCALL_SECRET_KEY: `${other},${one}` }).secretKey?.former.length, 1);
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-open-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "key"), `${one}\n`);
+  t.ok(settings({ ROLLCALL_SECRET_KEY_FILE: join(folder, "key") }).secretKey);
+  const wrong = { code: "config.invalid", message: /ROLLCALL_SECRET_KEY must be 32 bytes in base64/u };
+  const thrown = t.throws(() => settings({ ROLLCALL_SECRET_KEY: "s3cret" }), wrong);
+  t.notMatch(String(thrown instanceof Error && thrown.message), "s3cret");
 });
 
 t.test("a password in the registry's URL is kept out of it, and out of what is told", async (t) => {

@@ -3,7 +3,8 @@
 
 import type { Knex } from "knex";
 
-import { type ApiSettings, parseApiSettings } from "../../domain/api/settings.ts";
+import { generic } from "../../domain/api/profiles/generic.ts";
+import { type ApiSettings, apiSettingsOf, parseApiSettings } from "../../domain/api/settings.ts";
 import type { DistrictId, SourceId } from "../../domain/ids.ts";
 import { AppError } from "../../errors.ts";
 import { endRunning } from "./api-pulls.ts";
@@ -33,23 +34,6 @@ type Row = {
 const columns = ["district", "id", "settings", "created_at", "disabled_at"];
 /** What was checked when it was stored is not checked again. */
 const trusted = { isCron: () => true, isTooEarly: () => false };
-
-const fields: Readonly<Record<keyof ApiSettings, true>> = {
-  profile: true,
-  version: true,
-  auth: true,
-  baseUrl: true,
-  tokenUrl: true,
-  scopes: true,
-  tenant: true,
-  schedule: true,
-  expires: true,
-  resources: true,
-  pageSize: true,
-  sourceVersion: true,
-  revisionHeader: true,
-  allowHttp: true,
-};
 
 /** @throws AppError `source.unknown`, `config.invalid`. */
 export async function apiSourceOf(sql: Knex, district: DistrictId, id: string): Promise<ApiSource> {
@@ -111,7 +95,7 @@ function pulled(sql: Knex): Knex.QueryBuilder {
 
 /** @throws AppError `config.invalid`. */
 function whole(row: Row, named: Pick<ApiSource, "district" | "id">): ApiSource {
-  const parsed = parseApiSettings(ownFields(row.settings, fields), trusted);
+  const parsed = parseApiSettings(ownFields(row.settings, apiSettingsOf(generic)), trusted);
   if (parsed.outcome === "faults")
     throw new AppError("config.invalid", {
       message: `reading stored settings of a source: ${parsed.faults.join("; ")}`,
