@@ -1,0 +1,200 @@
+// One pull: signs in, spools every collection, says what may be the cause of less, and hands all of it over as one delivery.
+// It keeps true that a source is pulled by one process at a time; that what was not seen whole, or was stopped, delivers
+// nothing; and that nothing is delivered of a source that was disabled, deleted, set otherwise or lost its credentials
+// meanwhile.
+//
+//   due ──lease──▶ running ──whole──▶ delivered | same, ready
+//                     ├──fails──▶ incomplete | failed, and a state that says why
+//                     └──stopped, or its process died──▶ failed, begun again
+
+import { randomUUID } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+
+import type { Knex } from "knex";
+
+import type { OneRosterApi } from "../../libs/adapters/oneroster-api/api.ts";
+import { connect } from "../../libs/adapters/oneroster-api/connect.ts";
+import { pullCollections, type Pulled } from "../../libs/adapters/oneroster-api/pull.ts";
+import { type Credentials, credentialNames, credentialsOf } from "../../libs/adapters/postgres/api-credentials.ts";
+import { endPull, pullFolder, pullLease, startPull } from "../../libs/adapters/postgres/api-pulls.ts";
+import { type ApiPlace, apiSourceOf } from "../../libs/adapters/postgres/api-sources.ts";
+import { noteBegun, noteState, noteWhole } from "../../libs/adapters/postgres/api-states.ts";
+import { checkLease, type HeldLease, holdLease } from "../../libs/adapters/postgres/leases.ts";
+import { causesOf } from "../../libs/domain/api/causes.ts";
+import { missingFields } from "../../libs/domain/api/credentials.ts";
+import { expiryStep } from "../../libs/domain/api/expiry.ts";
+import { atOnceAt } from "../../libs/domain/api/pace.ts";
+import type { PullRecord } from "../../libs/domain/api/pulled.ts";
+import { wantedCollections } from "../../libs/domain/api/wanted.ts";
+import { localDate } from "../../libs/domain/dates.ts";
+import type { Policy } from "../../libs/domain/policy.ts";
+import { AppError, isAppError } from "../../libs/errors.ts";
+import { type DeliveryRow, readDelivery } from "../../libs/ingest/deliver.ts";
+import { lastPulled, receivePulled } from "../../libs/ingest/pulled-set.ts";
+import { type ApiWork, factsOf, type Known, knownOf, timeOf } from "./context.ts";
+import { dueOf, timeOfDay } from "./due.ts";
+import { noteFailure, noteStopped } from "./ended.ts";
+import { endDead } from "./spool.ts";
+import { forgetRefused, tellOnce, tellRecovered } from "./told.ts";
+
+const leaseMs = 15_000;
+
+/** Pulls the source if it is still due once nobody else pulls it. @throws what is not about this source alone. */
+export async function pullSource(work: ApiWork, place: ApiPlace, signal: AbortSignal): Promise<void> {
+  const held = await holdLease(work.sql, { name: pullLease(place), holder: randomUUID(), ttlMs: leaseMs });
+  if (held === null) return;
+  try {
+    await endDead(work, place);
+    const known = await knownOf(work, place);
+    if (known === null || signal.aborted || dueOf(factsOf(known), timeOf(work, known)) === null) return;
+    await pullHeld(work, { ...known, held, signal, id: randomUUID() });
+  } finally {
+    await held.release();
+  }
+}
+
+type Pulling = Known & {
+  readonly policy: Policy;
+  readonly id: string;
+  readonly held: HeldLease;
+  /** Of the process. */
+  readonly signal: AbortSignal;
+};
+
+/** What was done so far, for the pull's row. */
+type Progress = { api: OneRosterApi | null };
+
+async function pullHeld(work: ApiWork, pulling: Pulling): Promise<void> {
+  const { sql, clock, logger } = work;
+  const { place, id, held, signal } = pulling;
+  const at = clock.now();
+  await sql.transaction(async (trx) => {
+    await startPull(trx, { id, ...place, at });
+    await noteBegun(trx, place, at);
+  });
+  const progress: Progress = { api: null };
+  try {
+    const row = await pullToEnd(work, pulling, progress);
+    logger.info({ ...place, pull: id, delivery: row?.id ?? null }, "pulled");
+    await tellRecovered(work, place);
+    if (row === null) await forgetRefused(work, place);
+    else await read(work, pulling, row);
+  } catch (error) {
+    // Whoever takes the lease next ends it.
+    if (held.signal.aborted || isAppError(error, "lease.lost")) return;
+    const requests = progress.api?.requests() ?? 0;
+    if (signal.aborted) return await noteStopped(work, { ...pulling, requests });
+    if (!isAppError(error) || error.code === "database.unreachable") throw error;
+    await noteFailure(work, { ...pulling, requests, error });
+  } finally {
+    await progress.api?.close();
+    await rm(pullFolder(work.pullsFolder, id), { recursive: true, force: true });
+  }
+}
+
+/** @returns null when it is the same as the last one. */
+async function pullToEnd(work: ApiWork, pulling: Pulling, progress: Progress): Promise<DeliveryRow | null> {
+  const { place, source, profile, policy, held } = pulling;
+  const { settings } = source;
+  const signal = AbortSignal.any([pulling.signal, held.signal]);
+  const credentials = await mayPull(work, pulling);
+  const folder = pullFolder(work.pullsFolder, pulling.id);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const wanted = wantedCollections({ settings, profile, policy });
+  const before = await lastPulled(work.sql, place);
+  const patience = work.patience === undefined ? {} : { patience: work.patience };
+  const atOnce = (): number => atOnceAt(profile, timeOfDay(timeOf(work, pulling)));
+  const api = await connect({ settings, profile, credentials, wanted, atOnce, signal, ...patience });
+  progress.api = api;
+  const counts = before && Object.fromEntries(before.collections.map(({ name, items }) => [name, items]));
+  const pulled = await pullCollections(api, { profile, settings, wanted, counts, folder, signal, ...patience });
+  const record = recordOf(work, pulling, { api, pulled, before });
+  return receivePulled(work, {
+    ...place,
+    files: pulled.collections.map(({ name, path }) => ({ collection: name, path })),
+    pull: record,
+    record: (trx, delivery) => noteReceived(work, trx, { ...pulling, pulled, delivery, requests: api.requests() }),
+  });
+}
+
+function recordOf(
+  { clock }: ApiWork,
+  { source, timeZone }: Pulling,
+  about: { readonly api: OneRosterApi; readonly pulled: Pulled; readonly before: PullRecord | null },
+): PullRecord {
+  const { seen, missing } = about.pulled;
+  const collections = about.pulled.collections.map(({ name, items, metadata }) => ({ name, items, metadata }));
+  const now = { seen, missing, collections };
+  const causes = causesOf({ before: about.before, now, today: localDate(clock.now(), timeZone) });
+  return { version: source.settings.version, baseUrl: about.api.baseUrl, causes, ...now };
+}
+
+/** @throws AppError `source.disabled`, `api.expired`, `api.credentials-missing`, `api.secret-key`. */
+async function mayPull(work: ApiWork, { place, source, profile, timeZone }: Pulling): Promise<Credentials> {
+  const { auth, expires } = source.settings;
+  if (!source.isEnabled)
+    throw new AppError("source.disabled", { message: `the source ${place.source} of ${place.district} is disabled` });
+  if (expiryStep(expires, localDate(work.clock.now(), timeZone)) === 0)
+    throw new AppError("api.expired", { message: `its credentials expired on ${expires}`, details: { expires } });
+  // The partner's key is ours, one for all districts that share with us (C014).
+  if (auth === "proxy" && work.proxy !== null) return { secret: work.proxy.key };
+  if (auth === "proxy")
+    throw new AppError("api.credentials-missing", {
+      message: "the key of the proxy is missing: ROLLCALL_CLASSLINK_KEY",
+    });
+  const credentials = await credentialsOf(work.sql, work.secretKey, place);
+  const missing = missingFields(profile, auth, Object.keys(credentials));
+  if (missing.length > 0)
+    throw new AppError("api.credentials-missing", {
+      message: `credentials are missing: ${missing.map(({ label }) => label).join(", ")}`,
+    });
+  return credentials;
+}
+
+/** In the transaction in which it becomes a delivery, or is known to be the same as the last one. */
+async function noteReceived(
+  { clock }: ApiWork,
+  trx: Knex.Transaction,
+  about: Pulling & { readonly pulled: Pulled; readonly delivery: DeliveryRow | null; readonly requests: number },
+): Promise<void> {
+  const { id, place, held, pulled, delivery, requests } = about;
+  await checkLease(trx, held.lease);
+  await mustBeAsBegun(trx, about);
+  const state = delivery === null ? "same" : "delivered";
+  const collections = pulled.collections.map(({ name, items, pages }) => ({ name, items, pages }));
+  const ends = { id, state, collections, requests, delivery: delivery?.id ?? null, at: clock.now() } as const;
+  await endPull(trx, { ...ends, code: null, reason: null });
+  await noteState(trx, place, { state: "ready", reason: null, at: clock.now() });
+  await noteWhole(trx, place);
+}
+
+/** Whoever disabled or deleted the source, or took its credentials away, wants nothing of it from then on. */
+async function mustBeAsBegun(trx: Knex.Transaction, { place, source }: Pulling): Promise<void> {
+  const { isEnabled, settings } = await apiSourceOf(trx, place.district, place.source);
+  if (!isEnabled)
+    throw new AppError("source.disabled", { message: `the source ${place.source} of ${place.district} was disabled` });
+  if (settings.auth !== "proxy" && (await credentialNames(trx, place)).length === 0)
+    throw new AppError("api.credentials-missing", { message: "its credentials were removed while it was pulled" });
+  const from = ({ schedule: _schedule, expires: _expires, ...rest }: typeof settings): string => JSON.stringify(rest);
+  if (from(settings) !== from(source.settings))
+    throw new AppError("api.incomplete", { message: "its settings were changed while it was pulled" });
+}
+
+/** Judges what was received. It cannot be lost any more: what fails here is tried again by whoever looks after such. */
+async function read(work: ApiWork, { place, signal }: Pulling, row: DeliveryRow): Promise<void> {
+  try {
+    const { verdict } = await readDelivery(work, { id: row.id, signal });
+    if (verdict.outcome === "accepted") return await forgetRefused(work, place);
+    await tellOnce(work, place, {
+      code: "pull.refused",
+      severity: "error",
+      message: `${row.id}: what was pulled was refused: ${verdict.refusal ?? ""}`,
+      remedy: `\`rollcall source test ${place.district}\` says what the district has to change.`,
+      since: work.clock.now(),
+    });
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!isAppError(error) || error.code === "database.unreachable") throw error;
+    work.logger.warn({ ...place, delivery: row.id, err: error }, "delivery not read, it is read later");
+  }
+}
