@@ -1,38 +1,57 @@
 // `rollcall source add|list|show|set|disable|enable`: the ways in which a district delivers. What proves an account is in
-// source-credentials.ts.
+// source-credentials.ts, what concerns APIs alone in source-api*.ts.
 
 import { Argument, Command } from "commander";
 
 import { districtOf } from "../adapters/postgres/districts.ts";
 import { credentialsOf, type CredentialView } from "../adapters/postgres/sftp-credentials.ts";
+import { apiSourceOf } from "../adapters/postgres/api-sources.ts";
 import {
   addSource,
-  allSources,
+  listSources,
   setEnabled,
   type Source,
   sourceOf,
   storeSettings,
 } from "../adapters/postgres/sources.ts";
+import { profiles } from "../domain/api/profiles.ts";
 import { parseSourceId } from "../domain/ids.ts";
 import { defaultPolicy } from "../domain/policy.ts";
-import type { DropSettings, SourceKind } from "../domain/source.ts";
+import type { DropKind, DropSettings } from "../domain/source.ts";
 import { AppError } from "../errors.ts";
 import { knownDistrict } from "./changes.ts";
 import { answer, described, type JsonOption, withSystem } from "./command.ts";
 import { withSettings } from "./setting.ts";
+import {
+  addApi,
+  type ApiOptions,
+  apiVerbs,
+  authOption,
+  day,
+  vendorOption,
+  versionOption,
+  hasApiOptions,
+  setApi,
+  showApi,
+} from "./source-api.ts";
+import { apiCredentialVerbs } from "./source-api-credentials.ts";
+import { pullVerbs } from "./source-api-pull.ts";
+import { testVerb } from "./source-api-test.ts";
+import { apiSourceView } from "./source-api-view.ts";
 import { credentialVerbs, newKeys, newPassword } from "./source-credentials.ts";
 import { type Access, accessOf, accessWarnings, letter } from "./source-letter.ts";
-import { namedSource, type SourceOption, withSource } from "./source-option.ts";
+import { namedApiSource, namedSource, pickedSource, type SourceOption, withSource } from "./source-option.ts";
 import { checkedSettings } from "./source-settings.ts";
 import { watchVerbs } from "./source-watch.ts";
 import type { System } from "./system.ts";
 
-const addedKinds = ["sftp", "folder"] as const;
+const addedKinds = ["sftp", "folder", "api"] as const;
+type AddedKind = (typeof addedKinds)[number];
 
 export type SourceView = {
   readonly district: string;
   readonly source: string;
-  readonly kind: SourceKind;
+  readonly kind: DropKind;
   readonly enabled: boolean;
   readonly settings: DropSettings;
   /** How the district reaches it; null unless it is an SFTP account. */
@@ -41,19 +60,10 @@ export type SourceView = {
 };
 
 export function sourceVerb(): Command {
-  const source = new Command("source").description("the ways in which a district delivers: SFTP accounts and folders");
-  const kind = new Argument("<kind>", "of what kind").choices(addedKinds);
-  described(source.command("add").argument("<district>").addArgument(kind), {
-    says: "make an SFTP account (`sftp`), or watch a folder that another server fills (`folder`)",
-    example: "rollcall source add springfield sftp --address 198.51.100.7",
-  })
-    .option("--source <id>", "its id; without it the kind")
-    .option("--password", "make a password, also where keys are given; without keys one is made anyway")
-    .option("--key <file...>", "files with public keys in OpenSSH's form that may sign in")
-    .option("--address <network...>", "addresses or networks from which it may sign in; without it any")
-    .option("--folder <path>", "the folder to watch, for the kind `folder`")
-    .option("--set <setting...>", "settings, each as path=value")
-    .action(add);
+  const source = new Command("source").description(
+    "the ways in which a district delivers: SFTP accounts, folders, APIs",
+  );
+  source.addCommand(addVerb());
   described(source.command("list [district]"), {
     says: "list the sources of a district, or of all",
     example: "rollcall source list springfield",
@@ -74,22 +84,57 @@ export function sourceVerb(): Command {
     says: "let a source deliver again",
     example: "rollcall source enable springfield",
   }).action((district: string, options: SourceOption) => turn(district, options, true));
-  for (const verb of [...credentialVerbs(), ...watchVerbs()]) source.addCommand(verb);
+  const others = [
+    ...credentialVerbs(),
+    ...watchVerbs(),
+    ...apiCredentialVerbs(),
+    ...apiVerbs(),
+    testVerb(),
+    ...pullVerbs(),
+  ];
+  for (const verb of others) source.addCommand(verb);
   return source;
 }
 
-type AddOptions = SourceOption & {
-  readonly password?: boolean;
-  readonly key?: readonly string[];
-  readonly address?: readonly string[];
-  readonly folder?: string;
-  readonly set?: readonly string[];
-};
+function addVerb(): Command {
+  const kind = new Argument("<kind>", "of what kind").choices(addedKinds);
+  return described(new Command("add").argument("<district>").addArgument(kind), {
+    says: "make an SFTP account (`sftp`), watch a folder that another server fills (`folder`), or pull from an API (`api`)",
+    example: "rollcall source add springfield sftp --address 198.51.100.7",
+  })
+    .option("--source <id>", "its id; without it the kind")
+    .option("--password", "make a password, also where keys are given; without keys one is made anyway")
+    .option("--key <file...>", "files with public keys in OpenSSH's form that may sign in")
+    .option("--address <network...>", "addresses or networks from which it may sign in; without it any")
+    .option("--folder <path>", "the folder to watch, for the kind `folder`")
+    .addOption(vendorOption())
+    .option("--url <url>", "the API's base URL, as the district sent it")
+    .addOption(versionOption())
+    .addOption(authOption())
+    .option("--token-url <url>", "where OAuth 2 tokens are fetched; without it as the vendor has it")
+    .option("--tenant <id>", "the vendor's id of the district, for the auth `proxy`")
+    .option("--expires <day>", "the day on which the credentials stop working", day)
+    .option("--set <setting...>", "settings, each as path=value")
+    .action(add);
+}
 
-async function add(id: string, kind: (typeof addedKinds)[number], options: AddOptions): Promise<void> {
+type AddOptions = SourceOption &
+  ApiOptions & {
+    readonly password?: boolean;
+    readonly key?: readonly string[];
+    readonly address?: readonly string[];
+    readonly folder?: string;
+    readonly set?: readonly string[];
+  };
+
+async function add(id: string, kind: AddedKind, options: AddOptions): Promise<void> {
   const sourceId = parseSourceId(options.source ?? kind);
   if (sourceId === null) throw new AppError("usage", { message: "a source id is 1 to 63 of a-z, 0-9 and -" });
   const given = givenSettings(kind, options);
+  if (kind === "api") {
+    await addApi(id, sourceId, options);
+    return;
+  }
   const keys = await newKeys(options.key ?? []);
   const isWithPassword = kind === "sftp" && (options.password === true || keys.length === 0);
   await withSystem(async (system) => {
@@ -113,12 +158,16 @@ async function add(id: string, kind: (typeof addedKinds)[number], options: AddOp
 }
 
 /** @throws AppError `usage` when an option is one of the other kind. */
-function givenSettings(kind: (typeof addedKinds)[number], options: AddOptions): unknown {
+function givenSettings(kind: AddedKind, options: AddOptions): unknown {
   const { folder, address } = options;
   const isForSftp = address !== undefined || options.password === true || options.key !== undefined;
-  if (kind === "sftp" && folder !== undefined)
+  if (kind !== "folder" && folder !== undefined)
     throw new AppError("usage", { message: "--folder is for the kind folder" });
-  if (kind === "folder" && isForSftp)
+  if (kind !== "api" && hasApiOptions(options))
+    throw new AppError("usage", { message: "--vendor, --url and what belongs to them are for the kind api" });
+  if (kind === "api" && options.vendor === undefined)
+    throw new AppError("usage", { message: `--vendor is needed: ${profiles.map((each) => each.id).join(", ")}` });
+  if (kind !== "sftp" && isForSftp)
     throw new AppError("usage", { message: "--address, --password and --key are for the kind sftp" });
   const base = {
     ...(folder === undefined ? {} : { folder }),
@@ -129,7 +178,7 @@ function givenSettings(kind: (typeof addedKinds)[number], options: AddOptions): 
 
 async function list(id: string | undefined, options: JsonOption): Promise<void> {
   await withSystem(async (system) => {
-    const sources = await allSources(system.sql, id === undefined ? undefined : await knownDistrict(system, id));
+    const sources = await listSources(system.sql, id === undefined ? undefined : await knownDistrict(system, id));
     const text = sources.map(
       ({ district, id: source, kind, isEnabled }) =>
         `${district}\t${source}\t${kind}\t${isEnabled ? "enabled" : "disabled"}`,
@@ -146,6 +195,10 @@ async function list(id: string | undefined, options: JsonOption): Promise<void> 
 
 async function show(id: string, options: SourceOption): Promise<void> {
   await withSystem(async (system) => {
+    if ((await pickedSource(system, id, options)).kind === "api") {
+      await showApi(system, await namedApiSource(system, id, options), options);
+      return;
+    }
     const shown = await view(system, await namedSource(system, id, options));
     const credentials = shown.credentials.map(
       (each) =>
@@ -163,6 +216,10 @@ async function show(id: string, options: SourceOption): Promise<void> {
 
 async function set(id: string, settings: readonly string[], options: SourceOption): Promise<void> {
   await withSystem(async (system) => {
+    if ((await pickedSource(system, id, options)).kind === "api") {
+      await setApi(system, await namedApiSource(system, id, options), { settings, options });
+      return;
+    }
     const source = await namedSource(system, id, options);
     const changed = await checkedSettings(system, source, withSettings(source.settings, settings));
     await storeSettings(system.sql, { ...source, settings: changed });
@@ -173,10 +230,13 @@ async function set(id: string, settings: readonly string[], options: SourceOptio
 
 async function turn(id: string, options: SourceOption, isEnabled: boolean): Promise<void> {
   await withSystem(async (system) => {
-    const source = await namedSource(system, id, options);
-    await system.sql.transaction((trx) => setEnabled(trx, { ...source, isEnabled }));
-    const text = `source ${source.id} of ${id} is ${isEnabled ? "enabled" : "disabled"}`;
-    await answer(options, { text, json: await view(system, { ...source, isEnabled }) });
+    const { district, id: source, kind } = await pickedSource(system, id, options);
+    await system.sql.transaction((trx) => setEnabled(trx, { district, id: source, isEnabled }));
+    const json =
+      kind === "api"
+        ? await apiSourceView(system, await apiSourceOf(system.sql, district, source))
+        : await view(system, await sourceOf(system.sql, district, source));
+    await answer(options, { text: `source ${source} of ${id} is ${isEnabled ? "enabled" : "disabled"}`, json });
   });
 }
 

@@ -60,7 +60,7 @@ function nearest(plain: string, most: number): string | null {
 }
 
 /** Levenshtein's distance, given up (as `enough`) once it cannot be smaller than that. */
-function editDistance(a: string, b: string, enough: number): number {
+export function editDistance(a: string, b: string, enough: number): number {
   if (Math.abs(a.length - b.length) >= enough) return enough;
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
