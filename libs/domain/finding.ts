@@ -21,7 +21,7 @@ export type Finding = {
   readonly severity: Severity;
   /** Name of the file in the set, with extension. */
   readonly file: string | null;
-  /** Line in the file, counted from 1; the header is line 1. */
+  /** Line in the file, counted from 1; the header is line 1. Of a collection that was pulled: the item, from 1. */
   readonly line: number | null;
   /** Place of the cell in the line, counted from 1. */
   readonly column: number | null;
@@ -55,9 +55,15 @@ export function isTolerated(code: FindingCode): code is ToleratedCode {
  * The finding with its texts from the register.
  * @param version of the set; null when it is not known, or not yet.
  */
-export function finding(code: FindingCode, place: Place, version: Version | null): Finding {
+export function finding(
+  code: FindingCode,
+  place: Place,
+  version: Version | null,
+  from: "csv" | "rest" = "csv",
+): Finding {
   const entry = ruleOf(code);
-  const binding = version === null ? "CSV binding" : `CSV binding ${version}`;
+  const name = from === "csv" ? "CSV binding" : "REST binding";
+  const binding = version === null ? name : `${name} ${version}`;
   const field = place.field ?? null;
   return {
     code,

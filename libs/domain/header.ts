@@ -1,9 +1,9 @@
-// The header of a CSV file, matched once against the description of its entity.
+// The header of a CSV file, or of the rows that items of an API become, matched once against its entity's description.
 // Columns are taken by name. What cannot be matched for certain (a column twice, a required one missing) is fatal;
 // everything else is told and accepted. No finding carries the text of an unknown column: the line may be no header.
 
 import type { FindingCode } from "./finding.ts";
-import { type CellReader, readerOf } from "./oneroster/cell-codec.ts";
+import { type Binding, type CellReader, readerOf } from "./oneroster/cell-codec.ts";
 import {
   columnName,
   columnsOf,
@@ -13,6 +13,7 @@ import {
   type Layout,
   modelFields,
 } from "./oneroster/description.ts";
+import type { EntityType } from "./oneroster/entity-types.ts";
 import type { Version } from "./oneroster/enumerations.ts";
 
 /** A finding about the header. `column` is the index of the cell, -1 where there is none; `field` the standard's name. */
@@ -30,6 +31,9 @@ export type Column = {
 export type CompiledHeader = {
   readonly description: EntityDescription;
   readonly version: Version;
+  readonly binding: Binding;
+  /** Whether the ids of its rows are made by us (link-id.ts): a role of an API has none. */
+  readonly isMade: boolean;
   /** Which header of the version it is; 1.2.0 has one column more in users.csv. */
   readonly layout: Layout;
   /** How many cells a row has. */
@@ -69,6 +73,9 @@ type Match = {
   readonly findings: readonly HeaderFinding[];
 };
 
+/** Types whose entities are parts of others' items in the REST binding, and have no ids there. */
+const madeTypes: readonly EntityType[] = ["role", "classResource", "courseResource"];
+
 /**
  * Matches the first line of a file, without byte order mark, with what the version says of it.
  * When `fatal` is set no row may be parsed with the result.
@@ -77,21 +84,24 @@ export function compileHeader(
   description: EntityDescription,
   version: Version,
   headerCells: readonly string[],
+  binding: Binding = "csv",
 ): CompiledHeader {
   const layout = layoutOf(description, version, headerCells);
   const defined = columnsOf(description, layout);
   const { fields, metadata, findings: matched } = matchCells(defined, headerCells);
-  const findings = [
-    ...matched,
-    ...missingColumns(defined, fields, layout),
-    ...orderFindings(defined, fields, metadata),
-  ];
-  const columns = fields.flatMap((field, index) => (field === null ? [] : [columnOf(field, index, layout, version)]));
+  // What items may leave out is no column that is missing.
+  const form =
+    binding === "rest" ? [] : [...missingColumns(defined, fields, layout), ...orderFindings(defined, fields, metadata)];
+  const findings = [...matched, ...form];
+  const from = { layout, version, binding };
+  const columns = fields.flatMap((field, index) => (field === null ? [] : [columnOf(field, index, from)]));
   const named = (name: string): Column | null => columns.find((column) => column.field.name === name) ?? null;
   const hasTrailingBlank = headerCells.length > 1 && headerCells.at(-1) === "";
   return {
     description,
     version,
+    binding,
+    isMade: binding === "rest" && madeTypes.includes(description.type),
     layout,
     width: hasTrailingBlank ? headerCells.length - 1 : headerCells.length,
     fieldNames: fields.map((field) => (field === null ? null : columnName(field))),
@@ -115,8 +125,13 @@ function derivedColumns(role: Column | null, orgs: Column | null): CompiledHeade
   return role === null || orgs === null ? null : { role, orgs };
 }
 
-function columnOf(field: Field, index: number, layout: Layout, version: Version): Column {
-  return { field, index, name: field.name, isRequired: field.need[layout] === "R", read: readerOf(field, version) };
+function columnOf(
+  field: Field,
+  index: number,
+  { layout, version, binding }: Pick<CompiledHeader, "layout" | "version" | "binding">,
+): Column {
+  const isRequired = field.need[binding === "rest" ? "rest" : layout] === "R";
+  return { field, index, name: field.name, isRequired, read: readerOf(field, version, binding) };
 }
 
 function layoutOf(description: EntityDescription, version: Version, cells: readonly string[]): Layout {

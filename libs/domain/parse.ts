@@ -1,4 +1,4 @@
-// A row of CSV becomes an entity, a delete, or a reject.
+// A row of CSV, or an item of an API made into cells, becomes an entity, a delete, or a reject.
 // Three things hold: a value is never guessed, a row that cannot be used still claims its key when the key can be read,
 // and a row that deletes does so in bulk and in delta alike. It runs for millions of rows a night: per row it makes the
 // entity and its result, and nothing else.
@@ -8,6 +8,7 @@ import type { CompiledHeader } from "./header.ts";
 import type { SourcedId } from "./ids.ts";
 import { readSourcedId, readText, refused, type RowSink } from "./oneroster/cell-codec.ts";
 import { derivedRoles } from "./oneroster/derived-role.ts";
+import { readLinkId } from "./oneroster/link-id.ts";
 import type { Metadata } from "./oneroster/description.ts";
 import type { Entity } from "./oneroster/entities.ts";
 import { entityOf, referenceList, roleToken } from "./oneroster/entity-codec.ts";
@@ -50,7 +51,8 @@ export function parseRow(
 ): RowResult {
   if (!hasWidth(header, cells, line, out)) return unreadable;
   const keyColumn = header.sourcedId?.index ?? -1;
-  const sourcedId = readSourcedId(cells[keyColumn] ?? "", keyColumn, line, out);
+  const key = cells[keyColumn] ?? "";
+  const sourcedId = header.isMade ? readLinkId(key) : readSourcedId(key, keyColumn, line, out);
   if (sourcedId === null) {
     out.finding("row.key", keyColumn, line);
     return unreadable;
@@ -109,7 +111,8 @@ function readStatus(
     return "active";
   }
   const status = statusOf(cell, column, line, out);
-  if (mode === "bulk" && status !== refused) {
+  // Items of an API have a status at all times, also of what is deleted.
+  if (mode === "bulk" && status !== refused && header.binding === "csv") {
     out.tolerated(status === "active" ? "row.bulk_forbidden" : "row.mode_conflict", column, line);
   }
   return status;
@@ -144,7 +147,7 @@ function readDateLastModified(
     if (mode === "delta") out.tolerated("row.delta_required", index, line);
     return null;
   }
-  if (mode === "bulk") out.tolerated("row.bulk_forbidden", index, line);
+  if (mode === "bulk" && header.binding === "csv") out.tolerated("row.bulk_forbidden", index, line);
   return read(cell, index, line, out);
 }
 

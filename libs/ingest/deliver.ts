@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Knex } from "knex";
 import type { Logger } from "pino";
 
-import { openSet, type SetEntry } from "../adapters/oneroster/set-reader.ts";
+import { type DeliveredSet, openSet, type SetEntry } from "../adapters/oneroster/set-reader.ts";
 import { districtOf, storedPolicy } from "../adapters/postgres/districts.ts";
 import { mustDeliver } from "../adapters/postgres/sources.ts";
 import { keepLanding } from "../adapters/postgres/landing-names.ts";
@@ -112,6 +112,13 @@ export async function unreadDeliveries(
   return (await query.where({ district, source }).where("sequence", "<", sequence)).map(whole);
 }
 
+/** Who delivers, and how the set is opened. */
+export type Opening = {
+  readonly district: DistrictId;
+  readonly source: SourceId;
+  readonly open: () => Promise<DeliveredSet>;
+};
+
 export type Handed = { readonly district: DistrictId; readonly source: SourceId; readonly path: string };
 
 /**
@@ -120,7 +127,7 @@ export type Handed = { readonly district: DistrictId; readonly source: SourceId;
  * district is enabled.
  */
 export async function receive(context: IngestContext, handed: Handed): Promise<DeliveryRow> {
-  return landAndRecord(context, handed, async (trx, received) =>
+  return landAndRecord(context, opening(handed), async (trx, received) =>
     findDelivery(trx, await insertDelivery(trx, received)),
   );
 }
@@ -135,7 +142,7 @@ export async function receiveDropped(
   context: IngestContext,
   handed: Handed & { readonly set: string },
 ): Promise<DeliveryRow | null> {
-  return landAndRecord(context, handed, async (trx, received) => {
+  return landAndRecord(context, opening(handed), async (trx, received) => {
     if (await isLastAccepted(trx, received)) return null;
     const id = await insertDelivery(trx, received);
     await trx("drop_sets").where({ id: handed.set }).update({ delivery: id });
@@ -143,21 +150,29 @@ export async function receiveDropped(
   });
 }
 
-/** @param record within the transaction in which the set's files are known to be in landing. */
-async function landAndRecord<T>(
+function opening({ district, source, path }: Handed): Opening {
+  return { district, source, open: () => openSet(path) };
+}
+
+/**
+ * Lands the files of a set.
+ * @param record within the transaction in which they are known to be in landing.
+ */
+export async function landAndRecord<T>(
   context: IngestContext,
-  { district, source, path }: Handed,
+  { district, source, open }: Opening,
   record: (trx: Knex.Transaction, received: Received) => Promise<T>,
 ): Promise<T> {
   const known = await districtOf(context.sql, district);
   if (known === null) throw new AppError("district.unknown", { message: `there is no district ${district}` });
   const { policy } = known;
   await mustDeliver(context.sql, { district, id: source });
-  const set = await openSet(path);
+  const set = await open();
   try {
     for (;;) {
       const { files, notKept } = await land(context.landing, set, { demographics: policy.demographics });
-      const beside = { notes: set.notes, otherNames: set.otherNames, notKept };
+      const { notes, otherNames, pull } = set;
+      const beside = { notes, otherNames, notKept, ...(pull && { pull }) };
       const from = { district, source, policy, rules: rulesVersion, at: context.clock.now() };
       const recorded = await recordLanded(context, { ...from, files, beside }, record);
       if (recorded !== "gone") return recorded;
@@ -338,7 +353,7 @@ async function decide(
         const { mode, absence, suspended, derived } = verdict.types[type];
         return { type, mode, absence, suspended, derived, ...read.sink.counted(type) };
       }),
-      causes: [],
+      causes: row.beside.pull?.causes ?? [],
     };
     const value = recordCodec(context.codec).encode("rollcall.control.Delivery", delivery);
     tx.append(controlTopics.deliveries.name, [{ key: controlKey(row.district, row.source), value }]);

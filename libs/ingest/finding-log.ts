@@ -3,6 +3,7 @@
 // at most `most` findings in each, never with the rows.
 
 import { type Finding, finding, type FindingCode, isTolerated, ruleOf } from "../domain/finding.ts";
+import type { Binding } from "../domain/oneroster/cell-codec.ts";
 import type { Version } from "../domain/oneroster/enumerations.ts";
 import type { FindingGroup } from "./verdict.ts";
 
@@ -40,7 +41,7 @@ export class FileFindings {
     group.count++;
     if (group.kept.length >= this.#log.most) return;
     const place = { file: this.#file, line, column: column?.column ?? null, field: column?.field ?? null };
-    group.kept.push({ ...finding(code, place, this.#log.version), ...wording });
+    group.kept.push({ ...finding(code, place, this.#log.version, this.#log.binding), ...wording });
   }
 
   #group(code: FindingCode, column: Column | null): Group {
@@ -60,6 +61,8 @@ export class FindingLog {
   readonly most: number;
   /** Of the set; findings made before it is known name no version. */
   version: Version | null = null;
+  /** Which binding its rules are from. */
+  binding: Binding = "csv";
   readonly #groups = new Map<string, Group>();
 
   constructor(most: number) {

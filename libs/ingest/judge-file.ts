@@ -21,7 +21,7 @@ import { mark, RowHash, type TypeState } from "./type-state.ts";
 /** The status by which a row deletes. */
 export type DeleteReason = (RowResult & { readonly outcome: "delete" })["reason"];
 
-/** Where in the set something stands. */
+/** Where in the set something stands: the line of a file, or the item of a page that was pulled. */
 export type RowPlace = { readonly file: string; readonly line: number };
 
 /**
@@ -69,7 +69,8 @@ export function emptyTally(): Tally {
 }
 
 export type FileJudgeOptions = {
-  readonly file: string;
+  /** Where what a line says came from. */
+  readonly placeOf: (line: number) => RowPlace;
   readonly header: CompiledHeader;
   readonly mode: "bulk" | "delta" | "by-rows";
   readonly state: TypeState;
@@ -105,7 +106,9 @@ export class FileJudge implements RowSink {
     this.#type = header.description.type;
     // Rows of a file that the manifest does not list are read as bulk; what they fill in tells the mode at the end.
     this.#mode = options.mode === "delta" ? "delta" : "bulk";
-    this.#byIndex = header.fieldNames.map((field, index) => ({ column: index + 1, field }));
+    // Properties of an item have names, and no place.
+    const isCsv = header.binding === "csv";
+    this.#byIndex = header.fieldNames.map((field, index) => ({ column: isCsv ? index + 1 : null, field }));
     this.#key = header.sourcedId?.index ?? -1;
     this.#status = header.status?.index ?? -1;
     this.#modified = header.dateLastModified?.index ?? -1;
@@ -219,7 +222,7 @@ export class FileJudge implements RowSink {
     const { sourcedId, reason } = result;
     if (this.#admit(sourcedId, mark.deleted, cells, line) < 0) return;
     this.tally.deletes++;
-    this.#options.sink.absent(this.#type, sourcedId, reason, { file: this.#options.file, line });
+    this.#options.sink.absent(this.#type, sourcedId, reason, this.#options.placeOf(line));
   }
 
   /** @returns the entry of a row that is the first of its key, -1 when the row repeats or contradicts an earlier one. */
@@ -285,11 +288,11 @@ export class FileJudge implements RowSink {
   }
 
   #unknown(type: EntityType, sourcedId: SourcedId, why: FindingCode, line: number): void {
-    this.#options.sink.unknown(type, sourcedId, why, { file: this.#options.file, line });
+    this.#options.sink.unknown(type, sourcedId, why, this.#options.placeOf(line));
   }
 
   #send(entity: Entity, derived: readonly Role[], line: number): void {
-    const place = { file: this.#options.file, line };
+    const place = this.#options.placeOf(line);
     this.#options.sink.content(entity, place);
     for (const role of derived) this.#options.sink.content(role, place);
   }

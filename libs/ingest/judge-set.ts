@@ -4,7 +4,9 @@
 
 import { defaultScanLimits, type ScanLimits } from "../adapters/oneroster/record-scanner.ts";
 import { CsvReading } from "../adapters/oneroster/csv.ts";
+import { typesOf } from "../adapters/oneroster/rest-tables.ts";
 import type { DeliveredSet, SetEntry } from "../adapters/oneroster/set-reader.ts";
+import { fileOf, type PullRecord } from "../domain/api/pulled.ts";
 import {
   type Headers,
   otherFormat,
@@ -14,7 +16,7 @@ import {
   versionByColumns,
 } from "../domain/delivery.ts";
 import { type Manifest, type ManifestRow, parseManifest } from "../domain/manifest.ts";
-import { entityFiles, knownFile } from "../domain/oneroster/entities.ts";
+import { descriptionOf, entityFiles, knownFile } from "../domain/oneroster/entities.ts";
 import { type EntityType } from "../domain/oneroster/entity-types.ts";
 import type { Version } from "../domain/oneroster/enumerations.ts";
 import type { Policy } from "../domain/policy.ts";
@@ -121,6 +123,7 @@ type Opened = {
 
 /** Settles version and modes, or refuses. */
 async function openFiles({ set, policy, notKept = [] }: JudgeOptions, log: FindingLog): Promise<Opened | Refusal> {
+  if (set.pull !== undefined) return openPulled(set, set.pull, log);
   const entries = set.entries.filter((entry) => entry.name !== manifestName);
   const headers = await headersOf(entries);
   const names = [...set.entries.map((entry) => entry.name), ...set.otherNames];
@@ -148,6 +151,21 @@ async function openFiles({ set, policy, notKept = [] }: JudgeOptions, log: Findi
   const { taken, findings } = takenFiles({ manifest, version, present });
   for (const made of findings) log.take(made);
   return { version, manifest, taken };
+}
+
+/** A pull was whole, or there would be none: each of its collections is all that there is. */
+function openPulled({ entries }: DeliveredSet, pull: PullRecord, log: FindingLog): Opened {
+  log.version = pull.version;
+  log.binding = "rest";
+  const tables = entries.flatMap((entry) => tablesOf(entry, pull));
+  const taken = new Map<string, Taken>(tables.map((type) => [descriptionOf(type).file[pull.version] ?? "", "bulk"]));
+  return { version: pull.version, manifest: null, taken };
+}
+
+/** What the rows of an entry are, in dependency order. */
+function tablesOf({ name }: SetEntry, pull: PullRecord): readonly EntityType[] {
+  const pulled = pull.collections.find((collection) => fileOf(collection.name) === name);
+  return pulled === undefined ? [] : typesOf(pulled.name, pull);
 }
 
 /** A delta whose manifest is not read would be taken for everything: all that it does not name would be deleted. */
@@ -200,13 +218,19 @@ function baseName(entry: { readonly name: string }): string {
 }
 
 async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog): Promise<Judged> {
-  const { set, policy } = options;
+  const { set } = options;
   const { version, manifest, taken } = opened;
-  const judge = new SetJudge({ ...options, version, log, taken, limits: options.limits ?? defaultScanLimits });
+  const pull = set.pull ?? null;
+  const judge = new SetJudge({ ...options, version, log, taken, pull, limits: options.limits ?? defaultScanLimits });
   const files: FileVerdict[] = [];
   for (const { name, type } of entityFiles(version)) {
-    const entry = set.entries.find((candidate) => candidate.name === `${name}.csv`);
-    if (entry !== undefined && taken.get(name) !== "absent") files.push(await judge.judge(entry, type));
+    const has = (entry: SetEntry): boolean =>
+      pull === null ? entry.name === `${name}.csv` : tablesOf(entry, pull).includes(type);
+    const entry = set.entries.find(has);
+    if (entry === undefined || taken.get(name) === "absent") continue;
+    const file = await judge.judge(entry, type);
+    // A file of which several tables are made counts once, as what it is first of all.
+    if (!files.some((other) => other.name === file.name)) files.push(file);
   }
   for (const entry of set.entries) {
     if (files.some((file) => file.name === entry.name)) continue;
@@ -219,7 +243,7 @@ async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog
     files.push({ name, bytes, sha256: null, type: null, state: "left-alone" });
   judge.finish();
   const types = judge.types();
-  const refusal = refusalOf(judge, policy, log, types);
+  const refusal = refusalOf(judge, options, log, types);
   return judged({
     log,
     refusal,
@@ -232,7 +256,12 @@ async function judgeFiles(options: JudgeOptions, opened: Opened, log: FindingLog
   });
 }
 
-function refusalOf(judge: SetJudge, policy: Policy, log: FindingLog, types: Verdict["types"]): string | null {
+function refusalOf(
+  judge: SetJudge,
+  { policy, set }: JudgeOptions,
+  log: FindingLog,
+  types: Verdict["types"],
+): string | null {
   if (judge.refusals.length > 0) return judge.refusals[0] ?? null;
   const given = Object.values(types).filter((type) => !type.derived);
   // Rows that are kept back say nothing: a later reading of the set no longer has them, and must conclude the same.
@@ -249,5 +278,7 @@ function refusalOf(judge: SetJudge, policy: Policy, log: FindingLog, types: Verd
   if (policy.features.autoRegistration === "off") return null;
   const needed: readonly EntityType[] = ["org", "course"];
   const empty = needed.find((type) => judge.isHeaderOnly(type));
-  return empty === undefined ? null : `${empty}s.csv has no row, and the district's automatic registration needs it.`;
+  if (empty === undefined) return null;
+  const file = set.pull === undefined ? `${empty}s.csv` : `${empty}s.jsonl`;
+  return `${file} has no row, and the district's automatic registration needs it.`;
 }

@@ -2,7 +2,10 @@
 
 import { createHash } from "node:crypto";
 
+import { tables } from "../adapters/oneroster/rest-tables.ts";
 import type { DeliveredSet, SetEntry } from "../adapters/oneroster/set-reader.ts";
+import { collections } from "../domain/api/collections.ts";
+import { fileOf } from "../domain/api/pulled.ts";
 import type { ReadAs } from "../domain/landing-retention.ts";
 import { AppError } from "../errors.ts";
 import type { LandedFile, Landing } from "../ports.ts";
@@ -11,7 +14,7 @@ import type { Verdict } from "./verdict.ts";
 type Landed = {
   readonly id: string;
   readonly files: readonly LandedFile[];
-  readonly beside: Pick<DeliveredSet, "notes" | "otherNames">;
+  readonly beside: Pick<DeliveredSet, "notes" | "otherNames" | "pull">;
   /** Files that landing need not keep any more. */
   readonly forgotten: readonly LandedFile[];
 };
@@ -41,8 +44,17 @@ export function setHash(files: readonly LandedFile[]): string {
   return createHash("sha256").update(lines.join("")).digest("hex");
 }
 
-/** How the files of an accepted set were read. What is missing may be absent only where the file is whole. */
+/**
+ * How the files of an accepted set were read. What is missing may be absent only where the file is whole: for one of which
+ * several tables were made, all that have rows.
+ */
 export function readAs({ files, types }: Verdict): ReadAs {
   const read = files.flatMap(({ name, type, state }) => (type !== null && state === "read" ? [{ name, type }] : []));
-  return Object.fromEntries(read.map(({ name, type }) => [name, types[type].absence ? "whole" : "part"]));
+  return Object.fromEntries(
+    read.map(({ name, type }) => {
+      const collection = collections.find((one) => fileOf(one) === name);
+      const made = collection === undefined ? [] : tables[collection].filter((one) => types[one].mode !== "absent");
+      return [name, [type, ...made].every((one) => types[one].absence) ? "whole" : "part"];
+    }),
+  );
 }

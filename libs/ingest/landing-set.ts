@@ -4,6 +4,7 @@ import type { Knex } from "knex";
 
 import type { DeliveredSet } from "../adapters/oneroster/set-reader.ts";
 import { storedPolicy } from "../adapters/postgres/districts.ts";
+import { fileOf } from "../domain/api/pulled.ts";
 import { localDate } from "../domain/dates.ts";
 import { type DeliveryId, deliveryId, type DistrictId, type SourceId } from "../domain/ids.ts";
 import type { Policy } from "../domain/policy.ts";
@@ -12,8 +13,9 @@ import type { NotKept } from "./judge-set.ts";
 import { setHash } from "./landed-set.ts";
 
 export const demographicsFile = "demographics.csv";
+const demographicsFiles = new Set([demographicsFile, fileOf("demographics")]);
 
-/** @param keep.demographics whether demographics.csv may lie in landing. */
+/** @param keep.demographics whether demographics may lie in landing. */
 export async function land(
   landing: Landing,
   { entries }: DeliveredSet,
@@ -22,14 +24,14 @@ export async function land(
   const files: LandedFile[] = [];
   const notKept: NotKept[] = [];
   for (const entry of entries) {
-    if (entry.name === demographicsFile && !keep.demographics) notKept.push({ name: entry.name, bytes: entry.bytes });
+    if (demographicsFiles.has(entry.name) && !keep.demographics) notKept.push({ name: entry.name, bytes: entry.bytes });
     else files.push(await landing.put(entry.name, await entry.open()));
   }
   return { files, notKept };
 }
 
 /** What was delivered beside the files that were landed; `notKept` are files of the standard. */
-export type Beside = Pick<DeliveredSet, "notes" | "otherNames"> & { readonly notKept: readonly NotKept[] };
+export type Beside = Pick<DeliveredSet, "notes" | "otherNames" | "pull"> & { readonly notKept: readonly NotKept[] };
 
 /** A set that was landed, and what is known of it. */
 export type Received = {

@@ -2,6 +2,8 @@
 // It keeps true: the strict report (what breaks the standard) and the outcome (what was done about it) stand apart;
 // ids, places and rules only, never the value of a cell.
 
+import { collections } from "../domain/api/collections.ts";
+import { fileOf } from "../domain/api/pulled.ts";
 import type { Finding } from "../domain/finding.ts";
 import { entityTypes } from "../domain/oneroster/entity-types.ts";
 import type { Judged } from "./judge-set.ts";
@@ -48,11 +50,12 @@ export function renderReport({ verdict, groups }: Report): string {
 
 function outcomeLines(verdict: Verdict): readonly string[] {
   const version = verdict.version === null ? "version not known" : `OneRoster ${verdict.version}`;
-  const manifest = verdict.manifest ? "with manifest" : "without manifest";
+  const isPulled = verdict.files.some(({ name }) => isPages(name));
+  const form = isPulled ? "pulled" : verdict.manifest ? "with manifest" : "without manifest";
   const lines = [
     "Outcome",
     verdict.refusal === null ? "  accepted" : `  refused: ${verdict.refusal}`,
-    `  ${version}, ${manifest}, ${verdict.files.length} files`,
+    `  ${version}, ${form}, ${verdict.files.length} ${isPulled ? "collections" : "files"}`,
   ];
   for (const type of entityTypes) {
     const found = verdict.types[type];
@@ -64,6 +67,11 @@ function outcomeLines(verdict: Verdict): readonly string[] {
     lines.push(`  ${verdict.unjudgedReferences} references cannot be judged by this set alone`);
   }
   return lines;
+}
+
+/** Whether a file holds pages that were pulled: its lines are items. */
+function isPages(file: string): boolean {
+  return collections.some((name) => fileOf(name) === file);
 }
 
 function typeLine(type: TypeVerdict): string {
@@ -94,7 +102,8 @@ function strictLines(groups: readonly ReportGroup[]): readonly string[] {
     const lineNumbers = group.listed.flatMap((found) => (found.line === null ? [] : [found.line]));
     const shown = lineNumbers.slice(0, placesShown).join(", ");
     const hidden = group.count - Math.min(lineNumbers.length, placesShown);
-    if (shown !== "") lines.push(`    line ${shown}${hidden > 0 ? ` and ${hidden} more` : ""}`);
+    const unit = isPages(group.file ?? "") ? "item" : "line";
+    if (shown !== "") lines.push(`    ${unit} ${shown}${hidden > 0 ? ` and ${hidden} more` : ""}`);
     if (first !== undefined) lines.push(`    ${first.message} [${first.rule}]`, `    ${first.remedy}`);
   }
   return lines;

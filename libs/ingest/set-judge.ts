@@ -3,7 +3,10 @@
 
 import { CsvReading, type CsvSummary } from "../adapters/oneroster/csv.ts";
 import type { CsvRow, ScanLimits } from "../adapters/oneroster/record-scanner.ts";
+import { RestReading } from "../adapters/oneroster/rest-reading.ts";
 import type { SetEntry } from "../adapters/oneroster/set-reader.ts";
+import { fileOf, type PullRecord } from "../domain/api/pulled.ts";
+import { assert } from "../domain/assert.ts";
 import type { Taken } from "../domain/delivery.ts";
 import { type CompiledHeader, compileHeader } from "../domain/header.ts";
 import { descriptionOf } from "../domain/oneroster/entities.ts";
@@ -25,7 +28,12 @@ export type SetJudgeOptions = {
   readonly log: FindingLog;
   readonly taken: ReadonlyMap<string, Taken>;
   readonly limits: ScanLimits;
+  /** Set where the entries are collections that were pulled. */
+  readonly pull: PullRecord | null;
 };
+
+/** A table being read: its header, then its rows. */
+type Reading = CsvReading | RestReading;
 
 /** Takes everything and keeps nothing: for rows that are checked and go no further. */
 export const nowhere: SetSink = {
@@ -58,9 +66,8 @@ export class SetJudge {
 
   /** Reads one file to its end. */
   async judge(entry: SetEntry, type: EntityType): Promise<FileVerdict> {
-    const { log, limits } = this.#options;
-    const findings = log.ofFile(entry.name);
-    const reading = new CsvReading(await entry.open(), limits);
+    const findings = this.#options.log.ofFile(entry.name);
+    const reading = await this.#read(entry, type);
     const batches = reading.batches();
     const first = await firstBatch(batches);
     const header = this.#header(first[0], type, findings, reading);
@@ -68,13 +75,15 @@ export class SetJudge {
     const mode = this.#takenOf(type);
     let tally: Tally;
     if (header === null) tally = await unreadRows(first, batches);
-    else tally = await this.#rows({ entry, type, header, mode, findings, first: first.slice(1), batches });
+    else tally = await this.#rows({ entry, reading, type, header, mode, findings, first: first.slice(1), batches });
     const summary = reading.summary();
     const { bytes, sha256, unreadableFrom } = summary;
     tally.complete = header !== null && unreadableFrom === null;
     tellSummary(summary, findings);
     // A file that is something else may be one endless line to us: that is no header without rows.
     const headerOnly = tally.rows === 0 && (header !== null || reading.shape() === null);
+    // That no item has a part of this kind says as much as a file that is not there.
+    if (headerOnly && header?.isMade === true) return { name: entry.name, bytes, sha256, type, state: "empty" };
     if (headerOnly) findings.add("table.no_rows", null);
     this.#conclude(type, tally, mode, headerOnly);
     this.#judgeShare(entry.name, type, tally);
@@ -96,7 +105,7 @@ export class SetJudge {
       }
       const file = this.#judged.get(type);
       if (file !== undefined) return file.verdict;
-      const mode = this.#takenOf(type);
+      const mode = this.#options.pull === null ? this.#takenOf(type) : "absent";
       return typeVerdict(emptyTally(), mode === "by-rows" ? "absent" : mode, false);
     });
   }
@@ -106,17 +115,22 @@ export class SetJudge {
     return this.#judged.get(type)?.headerOnly ?? false;
   }
 
-  #header(
-    row: CsvRow | undefined,
-    type: EntityType,
-    findings: FileFindings,
-    reading: CsvReading,
-  ): CompiledHeader | null {
+  async #read(entry: SetEntry, type: EntityType): Promise<Reading> {
+    const { pull, version, limits } = this.#options;
+    if (pull === null) return new CsvReading(await entry.open(), limits);
+    const pulled = pull.collections.find(({ name }) => fileOf(name) === entry.name);
+    assert(pulled !== undefined, "each file of a pull is one of its collections");
+    const { name: collection, items, metadata } = pulled;
+    return new RestReading(await entry.open(), { collection, items, metadata, type, version });
+  }
+
+  #header(row: CsvRow | undefined, type: EntityType, findings: FileFindings, reading: Reading): CompiledHeader | null {
     if (row === undefined || (row.fault !== null && row.fault !== "csv.utf8")) {
       findings.add(reading.shape()?.code ?? "table.header_missing", row?.line ?? null);
       return null;
     }
-    const header = compileHeader(descriptionOf(type), this.#options.version, row.cells);
+    const binding = this.#options.pull === null ? "csv" : "rest";
+    const header = compileHeader(descriptionOf(type), this.#options.version, row.cells, binding);
     const shape = header.fatal === null ? null : reading.shape();
     if (shape !== null) {
       // Said once and by name: that columns are missing, too, would only hide it.
@@ -127,7 +141,7 @@ export class SetJudge {
     for (const { code, column, field } of header.findings) {
       findings.add(
         code,
-        row.line,
+        binding === "csv" ? row.line : null,
         column < 0 && field === null ? null : { column: column < 0 ? null : column + 1, field },
       );
     }
@@ -136,6 +150,7 @@ export class SetJudge {
 
   async #rows(file: {
     readonly entry: SetEntry;
+    readonly reading: Reading;
     readonly type: EntityType;
     readonly header: CompiledHeader;
     readonly mode: Taken;
@@ -143,12 +158,13 @@ export class SetJudge {
     readonly first: readonly CsvRow[];
     readonly batches: AsyncGenerator<readonly CsvRow[], void, undefined>;
   }): Promise<Tally> {
-    const { entry, type, header, findings } = file;
+    const { entry, reading, type, header, findings } = file;
     const sink = this.#isWithheld(type) ? nowhere : this.#options.sink;
     const columns = columnsOf(header);
     const references = this.#references(type, file.mode === "bulk", columns, findings);
     const judge = new FileJudge({
-      file: entry.name,
+      placeOf:
+        reading instanceof RestReading ? (line) => reading.placeOf(line) : (line) => ({ file: entry.name, line }),
       header,
       mode: file.mode === "absent" ? "bulk" : file.mode,
       state: this.#state(type),
@@ -177,7 +193,7 @@ export class SetJudge {
    * Rare, and it costs no memory in the usual case.
    */
   async #overriddenRoles(entry: SetEntry, judge: FileJudge, sink: SetSink): Promise<void> {
-    const again = new CsvReading(await entry.open(), this.#options.limits);
+    const again = await this.#read(entry, "user");
     let isHeader = true;
     for await (const batch of again.batches()) {
       for (const row of isHeader ? batch.slice(1) : batch) judge.overriddenRoles(row);
@@ -221,7 +237,7 @@ export class SetJudge {
     );
   }
 
-  #nameShape(file: string, reading: CsvReading): void {
+  #nameShape(file: string, reading: Reading): void {
     const shape = reading.shape();
     if (shape !== null) this.shape ??= `${file} ${shape.clause}`;
   }
@@ -291,7 +307,8 @@ async function unreadRows(
 function columnsOf(header: CompiledHeader): ReadonlyMap<string, Column> {
   const columns = new Map<string, Column>();
   for (const [index, field] of header.fieldNames.entries()) {
-    if (field !== null) columns.set(field.toLowerCase(), { column: index + 1, field });
+    if (field !== null)
+      columns.set(field.toLowerCase(), { column: header.binding === "csv" ? index + 1 : null, field });
   }
   return columns;
 }

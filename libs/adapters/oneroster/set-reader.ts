@@ -9,6 +9,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 
+import type { PullRecord } from "../../domain/api/pulled.ts";
 import { isLitter, knownNames, nearestName, printable } from "./file-names.ts";
 import { unreadable } from "./unreadable.ts";
 import { type Archive, openArchive, type ZipLimits } from "./zip-archive.ts";
@@ -36,6 +37,8 @@ export type DeliveredSet = {
   /** Names of all files beside the entries that look like data, for telling other formats by name. */
   readonly otherNames: readonly string[];
   readonly notes: readonly SetNote[];
+  /** What is known of the pull, for a set of pages: its entries are collections. */
+  readonly pull?: PullRecord;
   /** Releases the archive; called twice it changes nothing. */
   close(): void;
 };

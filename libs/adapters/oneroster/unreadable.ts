@@ -9,6 +9,8 @@ export type SetFault =
   | "set.kind"
   | "folder.denied"
   | "file.denied"
+  | "page.damaged"
+  | "page.missing"
   | "zip.absolute"
   | "zip.case"
   | "zip.climbs"

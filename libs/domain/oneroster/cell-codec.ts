@@ -30,21 +30,46 @@ const alphabet = Uint8Array.from({ length: 128 }, (_, code) =>
   idCharacters.includes(String.fromCharCode(code)) ? 1 : 0,
 );
 
+/**
+ * Which binding the cells come from. Cells of `rest` are made of items of JSON: lists are joined by {@link itemMark}, so
+ * that items may hold commas, and what cannot be a value of its field stands as {@link malformed}.
+ */
+export type Binding = "csv" | "rest";
+
+/** Between the items of a list in a cell of the REST binding. No value may hold it: the standard allows no such character. */
+export const itemMark = "\u001f";
+/** Between type and identifier of one of a user's ids in a cell of the REST binding. */
+export const pairMark = "\u001e";
+/** The cell of a value that is of another kind than its field: an object where a text is due, a reference without an id. */
+export const malformed = nul;
+
 /** The reader of a field's cells in a version. */
-export function readerOf(field: Field, version: Version): CellReader {
+export function readerOf(field: Field, version: Version, binding: Binding = "csv"): CellReader {
+  const read = cellReader(field, version, binding);
+  // A time of change that cannot be read is told by its reader, and costs no row.
+  if (binding === "csv" || field.kind === "dateTime") return read;
+  return (cell, column, line, out) => {
+    if (cell !== malformed) return read(cell, column, line, out);
+    out.finding("row.form", column, line);
+    return refused;
+  };
+}
+
+function cellReader(field: Field, version: Version, binding: Binding): CellReader {
+  const separator = binding === "csv" ? "," : itemMark;
   switch (field.kind) {
     case "guid":
     case "ref":
       return readReference;
     case "refList":
-      return field.need[version] === "R" ? readRequiredReferences : readReferences;
+      return referencesReader(separator, field.need[binding === "csv" ? version : "rest"] === "R");
     case "string":
     case "id":
       return readText;
     case "stringList":
-      return readTextList;
+      return textListReader(separator);
     case "userIds":
-      return readUserIds;
+      return userIdsReader(separator);
     case "date":
       return readDate;
     case "dateTime":
@@ -56,7 +81,7 @@ export function readerOf(field: Field, version: Version): CellReader {
     case "enum":
       return enumReader(field.enumeration, version);
     case "enumList":
-      return enumListReader(enumReader(field.enumeration, version));
+      return enumListReader(enumReader(field.enumeration, version), separator);
     default:
       return unreachable(field);
   }
@@ -90,17 +115,16 @@ function readReference(cell: string, column: number, line: number, out: RowSink)
   return refused;
 }
 
-function readReferences(cell: string, column: number, line: number, out: RowSink): unknown {
-  const ids = itemsOf(cell, column, line, out).map((item) => readReference(item, column, line, out));
-  return ids.includes(refused) ? refused : ids;
-}
-
-/** As {@link readReferences}, and a cell of nothing but commas counts as blank. */
-function readRequiredReferences(cell: string, column: number, line: number, out: RowSink): unknown {
-  const ids = readReferences(cell, column, line, out);
-  if (!Array.isArray(ids) || ids.length > 0) return ids;
-  out.finding("row.required", column, line);
-  return refused;
+/** With `isRequired` a cell of nothing but separators counts as blank. */
+function referencesReader(separator: string, isRequired: boolean): CellReader {
+  return (cell, column, line, out) => {
+    const items = itemsOf(cell, separator, column, line, out);
+    const ids = items.map((item) => readReference(item, column, line, out));
+    if (ids.includes(refused)) return refused;
+    if (!isRequired || ids.length > 0) return ids;
+    out.finding("row.required", column, line);
+    return refused;
+  };
 }
 
 /** A text as it is. U+0000 is refused: no database that products use can hold it, and dropping it would be a guess. */
@@ -113,34 +137,47 @@ export function readText(cell: string, column: number, line: number, out: RowSin
   return cell;
 }
 
-function readTextList(cell: string, column: number, line: number, out: RowSink): unknown {
-  const texts = itemsOf(cell, column, line, out).map((item) => readText(item, column, line, out));
-  return texts.includes(refused) ? refused : texts;
+function textListReader(separator: string): CellReader {
+  return (cell, column, line, out) => {
+    const texts = itemsOf(cell, separator, column, line, out).map((item) => readText(item, column, line, out));
+    return texts.includes(refused) ? refused : texts;
+  };
 }
 
 /** The items of a list cell; empty ones are left out and told. */
-function itemsOf(cell: string, column: number, line: number, out: RowSink): readonly string[] {
-  if (!cell.includes(",")) return [cell];
-  const items = cell.split(",");
+function itemsOf(cell: string, separator: string, column: number, line: number, out: RowSink): readonly string[] {
+  if (!cell.includes(separator)) return [cell];
+  const items = cell.split(separator);
   if (!items.includes("")) return items;
   out.tolerated("row.list", column, line);
   return items.filter((item) => item !== "");
 }
 
-/** `{type:identifier}` items. One of another form is left out: it names nobody, and the rest of the row is good. */
-function readUserIds(cell: string, column: number, line: number, out: RowSink): unknown {
-  if (cell.includes(nul)) return readText(cell, column, line, out);
-  const userIds: UserId[] = [];
-  for (const item of itemsOf(cell, column, line, out)) {
-    const colon = item.indexOf(":");
-    const isWhole = item.startsWith("{") && item.indexOf("}") === item.length - 1 && item.lastIndexOf("{") === 0;
-    if (isWhole && colon > 1 && colon < item.length - 2) {
-      userIds.push({ type: item.slice(1, colon), identifier: item.slice(colon + 1, -1) });
-    } else {
-      out.finding("row.userIds_form", column, line);
+/** Ids of a user. One of another form is left out: it names nobody, and the rest of the row is good. */
+function userIdsReader(separator: string): CellReader {
+  return (cell, column, line, out) => {
+    if (cell.includes(nul)) return readText(cell, column, line, out);
+    const userIds: UserId[] = [];
+    for (const item of itemsOf(cell, separator, column, line, out)) {
+      const userId = item.includes(pairMark) ? pairOf(item) : bracedOf(item);
+      if (userId === null) out.finding("row.userIds_form", column, line);
+      else userIds.push(userId);
     }
-  }
-  return userIds;
+    return userIds;
+  };
+}
+
+/** `{type:identifier}`. */
+function bracedOf(item: string): UserId | null {
+  const colon = item.indexOf(":");
+  const isWhole = item.startsWith("{") && item.indexOf("}") === item.length - 1 && item.lastIndexOf("{") === 0;
+  if (!isWhole || colon <= 1 || colon >= item.length - 2) return null;
+  return { type: item.slice(1, colon), identifier: item.slice(colon + 1, -1) };
+}
+
+function pairOf(item: string): UserId | null {
+  const [type = "", identifier = "", ...more] = item.split(pairMark);
+  return type === "" || identifier === "" || more.length > 0 ? null : { type, identifier };
 }
 
 function readDate(cell: string, column: number, line: number, out: RowSink): unknown {
@@ -212,9 +249,9 @@ function enumReader(enumeration: Enumeration, version: Version): CellReader {
   };
 }
 
-function enumListReader(readToken: CellReader): CellReader {
+function enumListReader(readToken: CellReader, separator: string): CellReader {
   return (cell, column, line, out) => {
-    const tokens = itemsOf(cell, column, line, out).map((item) => readToken(item, column, line, out));
+    const tokens = itemsOf(cell, separator, column, line, out).map((item) => readToken(item, column, line, out));
     return tokens.includes(refused) ? refused : tokens;
   };
 }

@@ -1,10 +1,10 @@
 // The role entities that a users row of 1.1 implies: one per organisation, all with the row's one role.
-// Their ids are made from user, role and organisation, so the same row gives the same roles every night, and the owner
-// can be read from the id. `~` is outside the alphabet of OneRoster ids, so a derived id meets no delivered one.
+// Their ids are made from user, role and organisation (link-id.ts), so the same row gives the same roles every night, and
+// the owner can be read from the id.
 
 import { parseSourcedId, type SourcedId } from "../ids.ts";
 import type { Entity } from "./entities.ts";
-import { madeSourcedId } from "./entity-codec.ts";
+import { linkId, partsOfLink } from "./link-id.ts";
 import type { Role } from "./role.ts";
 
 /** What tells derived roles apart. */
@@ -12,15 +12,13 @@ export type DerivedRoleParts = { readonly user: SourcedId; readonly role: string
 
 /** The id of a derived role: `~user~role~org`. It may be longer than 255 characters. */
 export function derivedRoleId({ user, role, org }: DerivedRoleParts): SourcedId {
-  return madeSourcedId(`~${escaped(user)}~${escaped(role)}~${escaped(org)}`);
+  return linkId([user, role, org]);
 }
 
 /** The user from whose row a role was derived; null when the id is not of that form. */
 export function ownerOfDerivedRole(id: string): SourcedId | null {
-  if (!id.startsWith("~")) return null;
-  const [, user = "", role = "", org = "", ...more] = id.split("~");
-  if (role === "" || org === "" || more.length > 0) return null;
-  return parseSourcedId(user.replaceAll("%7E", "~").replaceAll("%25", "%"));
+  const parts = partsOfLink(id);
+  return parts?.length === 3 ? parseSourcedId(parts[0] ?? "") : null;
 }
 
 /** The roles of a 1.1 user, in the order of the row, each organisation once. */
@@ -43,8 +41,4 @@ export function derivedRoles(
     userProfileSourcedId: null,
     metadata: [],
   }));
-}
-
-function escaped(part: string): string {
-  return part.includes("%") || part.includes("~") ? part.replaceAll("%", "%25").replaceAll("~", "%7E") : part;
 }

@@ -132,6 +132,13 @@ export const rowRules = {
     message: "The token is in the wrong letter case.",
     remedy: "Write the token exactly as the standard does.",
   },
+  "row.form": {
+    severity: "error",
+    section: types,
+    message:
+      "The value is of another kind than its field: it is no text, number or list of them, or a reference without sourcedId.",
+    remedy: "Send a value of the kind that the binding has for the field, or leave it out.",
+  },
   "row.guid": {
     severity: "error",
     section: types,
