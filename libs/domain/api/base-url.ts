@@ -10,11 +10,10 @@ import type { ApiSettings } from "./settings.ts";
 const pathVersions: Readonly<Record<Version, string>> = { "1.1": "v1p1", "1.2": "v1p2" };
 /** Services of 1.2 whose URL may be given in the place of rostering's (section 4.1). */
 const otherServices = ["resources", "gradebook"];
-/** What may follow a base URL that was copied from somewhere else. */
+const otherEndpoints = ["categories", "lineItems", "results", "scoreScales", "manifest", "token", "discovery"];
+/** What may follow a base URL that was copied from somewhere else, in lower case. */
 const endpoints = new Set(
-  [...collections, ...Object.values(envelopes).flat(), "manifest", "token", "discovery"].map((each) =>
-    each.toLowerCase(),
-  ),
+  [...collections, ...Object.values(envelopes).flat(), ...otherEndpoints].map((each) => each.toLowerCase()),
 );
 
 export type ReadUrl =
