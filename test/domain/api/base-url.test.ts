@@ -33,6 +33,8 @@ void t.test("a base URL that names the version leads to one place", async (t) =>
     ["1.1", `${host}/a%3D%2Fb%3d/ims/oneroster/v1p1/users`, `${host}/a%3D%2Fb%3d/ims/oneroster/v1p1`],
     ["1.1", `${host}/proxy/v1p0/a%3D/ims/oneroster/v1p1`, `${host}/proxy/v1p0/a%3D/ims/oneroster/v1p1`],
     ["1.2", two, two],
+    // A proxy's own version before it is none of ours.
+    ["1.2", `${host}/v1p1/ims/oneroster/rostering/v1p2`, `${host}/v1p1/ims/oneroster/rostering/v1p2`],
     ["1.2", `${two}/users/`, two],
     ["1.2", `${host}/ims/oneroster/resources/v1p2/`, two],
     ["1.2", `${host}/ims/oneroster/gradebook/v1p2/results`, two],
