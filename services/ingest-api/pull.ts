@@ -20,7 +20,6 @@ import { endPull, pullFolder, pullLease, startPull } from "../../libs/adapters/p
 import { type ApiPlace, apiSourceOf } from "../../libs/adapters/postgres/api-sources.ts";
 import { noteBegun, noteState, noteWhole } from "../../libs/adapters/postgres/api-states.ts";
 import { checkLease, type HeldLease, holdLease } from "../../libs/adapters/postgres/leases.ts";
-import { causesOf } from "../../libs/domain/api/causes.ts";
 import { missingFields } from "../../libs/domain/api/credentials.ts";
 import { expiryStep } from "../../libs/domain/api/expiry.ts";
 import { atOnceAt } from "../../libs/domain/api/pace.ts";
@@ -32,6 +31,7 @@ import { AppError, isAppError } from "../../libs/errors.ts";
 import { type DeliveryRow, readDelivery } from "../../libs/ingest/deliver.ts";
 import { lastPulled, receivePulled } from "../../libs/ingest/pulled-set.ts";
 import { type ApiWork, factsOf, type Known, knownOf, timeOf } from "./context.ts";
+import { doubtsOf } from "./doubts.ts";
 import { dueOf, timeOfDay } from "./due.ts";
 import { noteFailure, noteStopped } from "./ended.ts";
 import { endDead } from "./spool.ts";
@@ -108,7 +108,7 @@ async function pullToEnd(work: ApiWork, pulling: Pulling, progress: Progress): P
   progress.api = api;
   const counts = before && Object.fromEntries(before.collections.map(({ name, items }) => [name, items]));
   const pulled = await pullCollections(api, { profile, settings, wanted, counts, folder, signal, ...patience });
-  const record = recordOf(work, pulling, { api, pulled, before });
+  const record = await recordOf(work, pulling, { api, pulled, before });
   return receivePulled(work, {
     ...place,
     files: pulled.collections.map(({ name, path }) => ({ collection: name, path })),
@@ -117,15 +117,16 @@ async function pullToEnd(work: ApiWork, pulling: Pulling, progress: Progress): P
   });
 }
 
-function recordOf(
-  { clock }: ApiWork,
-  { source, timeZone }: Pulling,
+async function recordOf(
+  { sql, clock }: ApiWork,
+  { place, source, timeZone }: Pulling,
   about: { readonly api: OneRosterApi; readonly pulled: Pulled; readonly before: PullRecord | null },
-): PullRecord {
+): Promise<PullRecord> {
   const { seen, missing } = about.pulled;
   const collections = about.pulled.collections.map(({ name, items, metadata }) => ({ name, items, metadata }));
   const now = { seen, missing, collections };
-  const causes = causesOf({ before: about.before, now, today: localDate(clock.now(), timeZone) });
+  const compared = { before: about.before, now, today: localDate(clock.now(), timeZone) };
+  const causes = await doubtsOf(sql, place, compared);
   return { version: source.settings.version, baseUrl: about.api.baseUrl, causes, ...now };
 }
 
@@ -163,7 +164,8 @@ async function noteReceived(
   const state = delivery === null ? "same" : "delivered";
   const collections = pulled.collections.map(({ name, items, pages }) => ({ name, items, pages }));
   const ends = { id, state, collections, requests, delivery: delivery?.id ?? null, at: clock.now() } as const;
-  await endPull(trx, { ...ends, code: null, reason: null });
+  // Others took it for dead.
+  if (!(await endPull(trx, { ...ends, code: null, reason: null }))) throw new AppError("lease.lost");
   await noteState(trx, place, { state: "ready", reason: null, at: clock.now() });
   await noteWhole(trx, place);
 }

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Patience } from "../../libs/adapters/oneroster-api/api.ts";
+import { resealCredentials } from "../../libs/adapters/postgres/api-credentials.ts";
 import { deleteOldPulls } from "../../libs/adapters/postgres/api-pulls.ts";
 import { isAppError } from "../../libs/errors.ts";
 import { tellIf } from "../../libs/ingest/notice.ts";
@@ -60,6 +61,7 @@ export async function runIngestApi(context: ApiContext, options: ApiOptions, sig
   const work: ApiWork = { ...context, proxy, patience, chance };
   const pulls = new Pulls(work, options, AbortSignal.any([signal, stop.signal]));
   try {
+    if (options.onlyByHand !== true) await sealAnew(work);
     while (!signal.aborted) {
       await pulls.look();
       await sleep(options.times.pollIntervalMs, undefined, { signal }).catch(() => {});
@@ -68,6 +70,14 @@ export async function runIngestApi(context: ApiContext, options: ApiOptions, sig
     stop.abort();
     await pulls.end();
   }
+}
+
+/** So that a former key is needed no more once this has started. */
+async function sealAnew({ sql, secretKey, logger }: ApiWork): Promise<void> {
+  if (secretKey === null) return;
+  const { resealed, unopened } = await resealCredentials(sql, secretKey);
+  if (resealed > 0) logger.info({ resealed }, "credentials sealed anew with the key in use");
+  if (unopened > 0) logger.error({ unopened }, "credentials that no key opens: enter them again");
 }
 
 type Running = { readonly since: number; readonly done: Promise<void> };
