@@ -180,6 +180,7 @@ void t.test("a deleted source is as if it were not there, and what it delivered 
   await t.rejects(mustDeliver(sql, { district, id: source }), { code: "source.disabled", message: /was deleted/u });
   await sql.transaction((trx) => setEnabled(trx, { district, id: source, isEnabled: true }));
   t.strictSame(await listSources(sql), [], "nor does enabling bring it back");
+  t.strictSame(await sql("sources").where({ disabled_at: null }), [], "also for who looks only at that");
 
   await mustDeliver(sql, { district, id: named("files") });
   await wantPull(sql, place, noon);
@@ -352,6 +353,7 @@ void t.test("A051-A056 what becomes of a share is told once, and a share that is
   ]);
   await tell("app-1", "shared");
   t.strictSame(await store([oak, elm], noon + 1), [["app-2", "shared"]], "what was not told is told again");
+  t.match(await sharesOf(sql), [{}, { since: noon, seenAt: noon + 1 }, { since: noon, seenAt: noon + 1 }]);
   await tell("app-2", "shared");
   t.strictSame(await store([{ ...oak, isEnabled: false }], noon + 2), [
     ["app-2", "gone"],
