@@ -9,17 +9,15 @@ import type { ApiPlace } from "./api-sources.ts";
 import { namedBy } from "./sources.ts";
 
 /** `untested`: never pulled as it is set up now. `unshared`: the vendor lists the district's share no more. */
-export const apiStates = [
-  "untested",
-  "ready",
-  "incomplete",
-  "unauthorised",
-  "forbidden",
-  "unreachable",
-  "expired",
-  "unshared",
-] as const;
-export type ApiStateName = (typeof apiStates)[number];
+export type ApiStateName =
+  | "untested"
+  | "ready"
+  | "incomplete"
+  | "unauthorised"
+  | "forbidden"
+  | "unreachable"
+  | "expired"
+  | "unshared";
 
 /** Days before the end of credentials, when people are told; 0: they have ended. */
 export type ExpiryStep = 30 | 14 | 7 | 1 | 0;
