@@ -92,7 +92,7 @@ torture: install ## the long proofs in full: kills at random points, mutated set
 	@TORTURE=1 $(BIN)/tap --timeout=1800 --jobs=1 'test/torture/*.test.ts'
 
 bench: install ## the figures that the README quotes
-	@for each in main login-to-roster kafka-rates idle sftp; do node bench/$$each.ts || exit 1; done
+	@for each in main login-to-roster kafka-rates idle sftp api; do node bench/$$each.ts || exit 1; done
 
 clean: ## remove what make fetched; the next one fetches it again. Data in .rollcall stays
 	@test ! -e .rollcall/stack/processes.json || bin/rollcall stack down

@@ -72,6 +72,8 @@ export type Served = {
   setData(truth: Truth): void;
   /** @param target the collection that suffers from faults of one collection. */
   setFaults(faults: readonly Fault[], target?: Collection): void;
+  /** How it pages from now on. */
+  setPaging(paging: Required<Pick<ServerOptions, "total" | "links" | "most">>): void;
   /** Every answer from now on takes so long. */
   setDelay(delayMs: number): void;
   /** The clock of the log and of tokens. */
@@ -97,6 +99,7 @@ type Run = {
   counts: Map<Collection, number>;
   underWay: number;
   delayMs: number;
+  paging: Pick<ServerOptions, "total" | "links" | "most">;
   now: () => number;
 };
 
@@ -125,6 +128,7 @@ export async function oneRosterServer(t: Teardown, options: ServerOptions): Prom
     counts: new Map(),
     underWay: 0,
     delayMs: options.delayMs ?? 0,
+    paging: options,
     now: Date.now,
   };
   const server = createServer((request, response) => void respond(run, request, response));
@@ -181,6 +185,9 @@ function served(
     setFaults: (faults, target = "enrollments") => {
       run.hooks = faults.map((fault) => fault.hooks(target));
       run.counts = new Map();
+    },
+    setPaging: (paging) => {
+      run.paging = paging;
     },
     setDelay: (delayMs) => {
       run.delayMs = delayMs;
@@ -296,8 +303,9 @@ async function answerTo(run: Run, incoming: Incoming): Promise<Answer> {
   return refusal(run, incoming, collection) ?? pageOf(sourceOf(run), asked);
 }
 
-function sourceOf({ options, hooks, truth }: Run): Source {
-  const { total = true, links = true, most = null, headers = {} } = options;
+function sourceOf({ options, paging, hooks, truth }: Run): Source {
+  const { headers = {} } = options;
+  const { total = true, links = true, most = null } = paging;
   return { items: truth.items, hooks, total, links, most, headers };
 }
 
