@@ -3,6 +3,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { runDiff } from "../../services/diff/service.ts";
+import { pullsFromEnv } from "../../services/ingest-api/config.ts";
+import { runIngestApi } from "../../services/ingest-api/service.ts";
 import { runRegistration } from "../../services/registration/service.ts";
 import { runIngestAndDrops } from "../../services/ingest-sftp/run.ts";
 import { runRosters } from "../../services/rosters/service.ts";
@@ -19,14 +21,29 @@ const pollIntervalMs = 1000;
 const stoppedPauseMs = 30_000;
 const unreadAfterMs = 20_000;
 
-/** Every service, in the order of the pipeline. */
-export function services(system: System): readonly Service[] {
+/**
+ * Every service, in the order of the pipeline.
+ * @param options.onlyByHand whether a source is pulled only when somebody asks: beside a command that ends soon.
+ * @throws AppError `config.invalid`.
+ */
+export function services(
+  system: System,
+  { onlyByHand = false }: { readonly onlyByHand?: boolean } = {},
+): readonly Service[] {
+  const { proxy, pullsAtOnce } = pullsFromEnv();
   const all: readonly Service[] = [
     {
       name: "ingest-sftp",
       start: ({ signal, logger }) => {
         const times = { pollIntervalMs, unreadAfterMs };
         return runIngestAndDrops({ ...system, logger }, { times, drops: { root: system.dropsFolder } }, signal);
+      },
+    },
+    {
+      name: "ingest-api",
+      start: ({ signal, logger }) => {
+        const times = { pollIntervalMs, pullsAtOnce };
+        return runIngestApi({ ...system, logger }, { times, proxy, onlyByHand }, signal);
       },
     },
     {
@@ -66,7 +83,7 @@ export async function withServices<T>(system: System, work: (signal: AbortSignal
   const { signal } = stop;
   const background = system.isUp
     ? [untilUpEnds(system, signal)]
-    : services(system).map((service) => supervise(service, { signal, logger: system.logger }));
+    : services(system, { onlyByHand: true }).map((service) => supervise(service, { signal, logger: system.logger }));
   try {
     return await Promise.race([work(signal), ...background.map((each) => each.then(neverEndsByItself))]);
   } finally {

@@ -25,7 +25,7 @@ import { end, launch, privateFolder, type ProcessMark, runs, startTime, whenRead
 import { confluentUrl, registryAnswers, startRegistry } from "./registry-server.ts";
 
 /** The services, in the order of the pipeline; each is a folder of services/ with a main.ts. */
-export const stackServices = ["ingest-sftp", "diff", "rosters", "registration", "ops"] as const;
+export const stackServices = ["ingest-sftp", "ingest-api", "diff", "rosters", "registration", "ops"] as const;
 
 /** Where a part of the stack listens. */
 export type StackPart = { readonly name: string; readonly address: string; readonly pid: number };
