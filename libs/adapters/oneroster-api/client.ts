@@ -7,7 +7,7 @@ import type { ApiAnswer, OneRosterApi } from "./api.ts";
 import { textOf } from "./body.ts";
 import { apiError, minorCodeIn } from "./faults.ts";
 import { Gate } from "./gate.ts";
-import { followed, isOwn, patiently } from "./patience.ts";
+import { followed, isOwn, patiently, restAskedFor } from "./patience.ts";
 import type { Signer } from "./signer.ts";
 import type { Reply, Transport } from "./transport.ts";
 
@@ -78,13 +78,17 @@ export class OneRosterClient implements OneRosterApi {
       this.#gate.pass(transport.signal, async () => {
         const signed = await signer.sign(to);
         authorization = signed.authorization;
-        return transport.exchange({ method: "GET", url: signed.url, headers: { ...headers, authorization } });
+        const answer = await transport.exchange({
+          method: "GET",
+          url: signed.url,
+          headers: { ...headers, authorization },
+        });
+        // Before the next one's turn comes. A rest too long to be waited for ends a pull rather than holding it up.
+        const restMs = restAskedFor(answer);
+        if (restMs <= transport.patience.retryAfterMs) this.#gate.rest(restMs);
+        return answer;
       });
-    const reply = await patiently(transport, {
-      url,
-      ask: () => followed(url, send),
-      onRest: (ms) => this.#gate.rest(ms),
-    });
+    const reply = await patiently(transport, { url, ask: () => followed(url, send) });
     if (reply.url.protocol === "https:" && this.#home.protocol === "http:") this.#home = new URL(reply.url.origin);
     return { reply, authorization };
   }

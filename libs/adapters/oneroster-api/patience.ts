@@ -14,12 +14,7 @@ const passingStatuses = [408, 425, 429];
  */
 export async function patiently(
   transport: Transport,
-  about: {
-    readonly url: URL;
-    readonly ask: () => Promise<Reply>;
-    /** Told when the source asks to be left alone for so long. */
-    readonly onRest?: (ms: number) => void;
-  },
+  about: { readonly url: URL; readonly ask: () => Promise<Reply> },
 ): Promise<Reply> {
   const { patience } = transport;
   for (let tries = 1; ; tries += 1) {
@@ -29,7 +24,6 @@ export async function patiently(
     const isOver = outcome instanceof TransportFault && outcome.kind !== "passing";
     if (isOver || tries >= patience.tries || restMs > patience.retryAfterMs)
       throw givenUp(about.url, { outcome, tries, restMs });
-    if (restMs > 0) about.onRest?.(restMs);
     const longest = Math.min(patience.longestPauseMs, patience.firstPauseMs * 2 ** (tries - 1));
     await transport.pause(Math.max(restMs, Math.random() * longest));
   }
@@ -49,8 +43,12 @@ function isPassing(status: number): boolean {
   return passingStatuses.includes(status) || (status >= 500 && status !== 501);
 }
 
-/** Retry-After in milliseconds, given in seconds or as a date by the source's own clock; 0 without a readable one. */
-function restAskedFor({ headers }: Reply): number {
+/**
+ * How long the source asks to be left alone, by an answer that may pass. Retry-After may be in seconds, or a date by the
+ * source's own clock. Milliseconds; 0 without a readable one.
+ */
+export function restAskedFor({ status, headers }: Reply): number {
+  if (!isPassing(status)) return 0;
   const text = headers.get("retry-after")?.trim() ?? "";
   if (/^\d+(?:\.\d+)?$/u.test(text)) return Number(text) * 1000;
   const now = Date.parse(headers.get("date") ?? "");
