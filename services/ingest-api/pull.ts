@@ -66,29 +66,38 @@ type Progress = { api: OneRosterApi | null };
 
 async function pullHeld(work: ApiWork, pulling: Pulling): Promise<void> {
   const { sql, clock, logger } = work;
-  const { place, id, held, signal } = pulling;
+  const { place, id } = pulling;
   const at = clock.now();
   await sql.transaction(async (trx) => {
     await startPull(trx, { id, ...place, at });
     await noteBegun(trx, place, at);
   });
+  const row = await pullOrNote(work, pulling);
+  if (row === "failed") return;
+  logger.info({ ...place, pull: id, delivery: row?.id ?? null }, "pulled");
+  await tellRecovered(work, place);
+  if (row === null) await forgetRefused(work, place);
+  else await read(work, pulling, row);
+}
+
+/** Pulls; a failure is noted. Its pages go either way: what was received has landed. */
+async function pullOrNote(work: ApiWork, pulling: Pulling): Promise<DeliveryRow | null | "failed"> {
+  const { held, signal } = pulling;
   const progress: Progress = { api: null };
   try {
-    const row = await pullToEnd(work, pulling, progress);
-    logger.info({ ...place, pull: id, delivery: row?.id ?? null }, "pulled");
-    await tellRecovered(work, place);
-    if (row === null) await forgetRefused(work, place);
-    else await read(work, pulling, row);
+    return await pullToEnd(work, pulling, progress);
   } catch (error) {
-    // Whoever takes the lease next ends it.
-    if (held.signal.aborted || isAppError(error, "lease.lost")) return;
     const requests = progress.api?.requests() ?? 0;
-    if (signal.aborted) return await noteStopped(work, { ...pulling, requests });
-    if (!isAppError(error) || error.code === "database.unreachable") throw error;
-    await noteFailure(work, { ...pulling, requests, error });
+    // Whoever takes the lease next ends it.
+    if (held.signal.aborted || isAppError(error, "lease.lost")) return "failed";
+    if (signal.aborted) await noteStopped(work, { ...pulling, requests });
+    else if (isAppError(error) && error.code !== "database.unreachable")
+      await noteFailure(work, { ...pulling, requests, error });
+    else throw error;
+    return "failed";
   } finally {
     await progress.api?.close();
-    await rm(pullFolder(work.pullsFolder, id), { recursive: true, force: true });
+    await rm(pullFolder(work.pullsFolder, pulling.id), { recursive: true, force: true });
   }
 }
 
