@@ -8,7 +8,6 @@ import type { Patience } from "../../libs/adapters/oneroster-api/api.ts";
 import { resealCredentials } from "../../libs/adapters/postgres/api-credentials.ts";
 import { deleteOldPulls } from "../../libs/adapters/postgres/api-pulls.ts";
 import { isAppError } from "../../libs/errors.ts";
-import { tellIf } from "../../libs/ingest/notice.ts";
 import { checkUp } from "./checkups.ts";
 import {
   allKnown,
@@ -25,6 +24,7 @@ import { dueOf, Moments, type Why } from "./due.ts";
 import { pullSource } from "./pull.ts";
 import { lookAtShares } from "./shares.ts";
 import { cleanSpool } from "./spool.ts";
+import { tellOnce } from "./told.ts";
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -181,13 +181,14 @@ class Pulls {
   /** Settings that cannot be read keep no other source waiting; people are told of them once. */
   async #tellBroken(broken: readonly Broken[]): Promise<void> {
     for (const { district, id, error } of broken) {
-      const key = textOf({ district, source: id });
+      const place = { district, source: id };
+      const key = `${textOf(place)} ${error.message}`;
       if (this.#brokenSettings.has(key)) continue;
       this.#brokenSettings.add(key);
       const { code, message, remedy } = error;
       const since = this.#work.clock.now();
-      const notice = { district, code, severity: "error", message: `${key}: ${message}`, remedy, since } as const;
-      await tellIf(this.#work, notice, () => Promise.resolve(true));
+      const notice = { code, severity: "error", message: `${textOf(place)}: ${message}`, remedy, since } as const;
+      await tellOnce(this.#work, place, { ...notice, as: message });
     }
   }
 }

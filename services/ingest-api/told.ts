@@ -8,10 +8,10 @@ import { type Notice, tellIf } from "../../libs/ingest/notice.ts";
 
 export type Place = { readonly district: string; readonly source: string };
 
-/** Codes of what ends by itself once a pull is whole. */
-const failingForm = "pull.%";
 /** What is delivered is judged after the pull. */
 const refused = "pull.refused";
+/** What a whole pull does not end. */
+const lasting: readonly string[] = [refused, "source.outdated"];
 
 /**
  * Notes as what people are told by a code.
@@ -52,7 +52,7 @@ export async function tellRecovered(context: IngestContext, place: Place): Promi
     remedy: "Nothing has to be done.",
     since: context.clock.now(),
   } as const;
-  await tellIf(context, notice, async (sql) => (await forget(sql, place, failingForm)) > 0);
+  await tellIf(context, notice, async (sql) => (await forget(sql, place)) > 0);
 }
 
 /** What was delivered was accepted. */
@@ -62,11 +62,11 @@ export async function forgetRefused({ sql }: IngestContext, { district, source }
     .update({ told: sql.raw("told - cast(? as text)", [refused]) });
 }
 
-/** @returns how many sources people were told of by such a code. */
-async function forget(sql: Knex, { district, source }: Place, form: string): Promise<number> {
-  const such = "select key from jsonb_each(told) where key like ? and key <> ?";
+/** @returns how many sources people were told of by a code that a whole pull ends. */
+async function forget(sql: Knex, { district, source }: Place): Promise<number> {
+  const such = "select key from jsonb_each(told) where key <> all(?)";
   return sql("api_states")
     .where({ district, source })
-    .whereRaw(`exists (${such})`, [form, refused])
-    .update({ told: sql.raw(`told - array(${such})`, [form, refused]) });
+    .whereRaw(`exists (${such})`, [[...lasting]])
+    .update({ told: sql.raw(`told - array(${such})`, [[...lasting]]) });
 }
