@@ -30,9 +30,11 @@ async function nights(version: "1.1" | "1.2"): Promise<readonly [Truth, Truth]> 
 }
 
 function faultIn(fault: Fault, trial: Trial): string | null {
-  const { expected, states = ["incomplete"] } = fault;
+  const { expected, cause, states = ["incomplete"] } = fault;
   const said = `${trial.outcome}, ${trial.state}: ${trial.reason}`;
   if (trial.faults.length > 0) return `${trial.faults.join("; ")} (${said})`;
+  if (cause !== undefined && !trial.causes.includes(cause))
+    return `names ${trial.causes.join() || "no cause"} (${said})`;
   if (expected !== "either" && trial.outcome !== expected) return `is ${said}, and should be ${expected}`;
   if (expected === "either" && trial.outcome === "held") return `is ${said}`;
   if (trial.outcome === "incomplete" && !states.includes(trial.state)) return `is ${said}, not ${states.join(" or ")}`;
@@ -84,11 +86,11 @@ t.test(
     // Moments of the schedule count from when the source was made, which is by the database's clock.
     system.sleepDays(600);
     // The policy's own time zone is New York.
-  const local = new Intl.DateTimeFormat("en-GB", { timeZone: "America/New_York", timeStyle: "short" });
-  const hour = (at: number): number => {
-    const [hours = 0, minutes = 0] = local.format(at).split(":").map(Number);
-    return hours + minutes / 60;
-  };
+    const local = new Intl.DateTimeFormat("en-GB", { timeZone: "America/New_York", timeStyle: "short" });
+    const hour = (at: number): number => {
+      const [hours = 0, minutes = 0] = local.format(at).split(":").map(Number);
+      return hours + minutes / 60;
+    };
     await withDiff(system, async (signal) => {
       for (let tenMinutes = 0; tenMinutes < 6 * 24; tenMinutes++) {
         system.sleepDays(1 / 144);

@@ -2,6 +2,7 @@
 // a function of what was asked. Faults are put together by running one after the other at each point.
 
 import type { Collection } from "../../libs/domain/api/collections.ts";
+import type { Cause } from "../../libs/domain/api/pulled.ts";
 import type { Version } from "../../libs/domain/oneroster/enumerations.ts";
 import type { Item } from "./oneroster-items.ts";
 
@@ -61,8 +62,8 @@ export type Fault = {
   readonly expected: Expected;
   /** States of the source that say why there was no delivery; without it `incomplete`. */
   readonly states?: readonly string[];
-  /** Only this version can have it. */
-  readonly version?: Version;
+  /** The cause that the delivery has to name. */
+  readonly cause?: Cause;
   /** Only a source with tokens of OAuth 2 can have it. */
   readonly tokens?: true;
   /** Whether it can be seen only by X-Total-Count: no fault that spoils it may be beside it. */

@@ -234,9 +234,11 @@ const items: readonly Fault[] = [
   },
   {
     name: "null-items",
-    does: "sends null between the records",
+    does: "sends null instead of a record",
     expected: "held",
-    hooks: targetBody((all, { collection }) => ({ [collection]: [...all.slice(0, 2), null, ...all.slice(2)] })),
+    hooks: targetBody((all, { collection }) => ({
+      [collection]: all.map((item, index) => (index === 3 ? null : item)),
+    })),
   },
   {
     name: "items-without-id",

@@ -78,12 +78,14 @@ const permissions: readonly Fault[] = [
     name: "403-resources",
     does: "does not let us read resources any more",
     expected: "held",
+    cause: "collection-forbidden",
     hooks: refused(403, ({ collection }) => collection === "resources"),
   },
   {
     name: "404-resources",
     does: "knows no resources any more",
     expected: "held",
+    cause: "collection-forbidden",
     hooks: () => ({
       instead: ({ collection, version }) =>
         collection === "resources" ? failure(404, version, "unknown object") : null,
@@ -93,6 +95,7 @@ const permissions: readonly Fault[] = [
     name: "orgs-narrowed",
     does: "shows one school fewer, and nothing of it",
     expected: "held",
+    cause: "orgs-narrowed",
     hooks: () => {
       let school = "";
       return {
@@ -107,6 +110,7 @@ const permissions: readonly Fault[] = [
     name: "scope-narrowed",
     does: "gives fewer scopes than before",
     expected: "held",
+    cause: "scope-narrowed",
     tokens: true,
     hooks: () => ({ scopes: (scopes) => scopes.filter((scope) => !scope.endsWith("/roster.readonly")) }),
   },
@@ -114,6 +118,7 @@ const permissions: readonly Fault[] = [
     name: "permission-changed",
     does: "says that the permission is another one",
     expected: "held",
+    cause: "permission-changed",
     hooks: () => ({
       answer: (answer) => ({ ...answer, headers: { ...answer.headers, "x-permission-revision": "2" } }),
     }),
@@ -122,6 +127,7 @@ const permissions: readonly Fault[] = [
     name: "school-year-ended",
     does: "shows sessions that are over, and half of the enrollments",
     expected: "held",
+    cause: "school-year-ended",
     hooks: () => ({
       items: (items, { collection }) => {
         if (collection === "enrollments") return items.slice(0, items.length / 2);
