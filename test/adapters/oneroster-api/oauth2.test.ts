@@ -164,3 +164,13 @@ t.test("after a failure the next one asks again", async (t) => {
   await refused(t, () => signer.sign(address), "api.unreachable");
   t.equal((await signer.sign(address)).authorization, `Bearer ${token}`);
 });
+
+t.test("a token's server that asks to be left alone is left alone", async (t) => {
+  const { server, signer } = await signerOf(t, (_, count) =>
+    count === 1 ? { status: 429, body: "<html>", headers: { "retry-after": "0.15" } } : { body: whole },
+  );
+  const begun = performance.now();
+  await signer.sign(address);
+  t.ok(performance.now() - begun >= 148);
+  t.equal(server.asked.length, 2);
+});

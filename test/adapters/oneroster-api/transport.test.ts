@@ -1,11 +1,13 @@
 // One exchange with a source: read whole or not at all, within limits, and by TLS with those alone who are who they say.
 
+import { getEventListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setDefaultCACertificates } from "node:tls";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 
 import t from "tap";
 
+import { Transport } from "../../../libs/adapters/oneroster-api/transport.ts";
 import { expiredCertificate, goodCertificate, othersCertificate, testAuthority } from "../../support/certificates.ts";
 import { type Answering, type Given, httpServer } from "../../support/http-server.ts";
 import { body, clientOf, patience, refused, serving } from "./shared.ts";
@@ -152,4 +154,13 @@ t.test("http is left for https of the same host, and never come back to", async 
   back = true;
   t.match((await refused(t, () => client.get(url), "api.redirected")).message, /redirects to http:/u);
   t.equal(open.asked.length, 1);
+});
+
+t.test("a long pull leaves no listeners behind on its signal", async (t) => {
+  const server = await httpServer(t, () => ({ body }));
+  const transport = new Transport({ patience, signal: new AbortController().signal, allowHttp: false });
+  t.teardown(() => transport.close());
+  const one = { method: "GET", url: new URL(server.url), headers: {} } as const;
+  for (let times = 0; times < 3; times += 1) await transport.exchange(one);
+  t.equal(getEventListeners(transport.signal, "abort").length, 0);
 });
