@@ -215,7 +215,7 @@ export class Reading {
       this.#visited.add(link.href);
       for (let tries = 1; tries <= 2; tries++) {
         const page = await this.#asker.askBehind(link);
-        if (page !== null && (this.#hasNews(page) || isCursor(page.next))) {
+        if (page !== null && (page.items.length === 0 ? isCursor(page.next) : this.#hasNews(page))) {
           this.#noteTotal(page, 0);
           return page;
         }
@@ -269,9 +269,15 @@ export class Reading {
     }
   }
 
-  /** Another record stands where the last one was: the server knows no paging, or the collection moved. */
+  /**
+   * Another record stands where the last one was: the server knows no paging, it rounds offsets to whole pages, or the
+   * collection moved.
+   */
   async #elsewhere(page: Page): Promise<null> {
-    if (this.#repeatsFirst(page)) return await this.#withoutPaging();
+    if (this.#repeatsFirst(page)) {
+      const behind = await this.#asker.askBehind(this.#asker.at(this.#items));
+      if (behind !== null && this.#repeatsFirst(behind)) return await this.#withoutPaging();
+    }
     throw new Movement("offsets", "records were not where they had just been");
   }
 
