@@ -88,7 +88,7 @@ t.test(
       t.strictSame(await codesOf(system), ["pull.unauthorised error", "pull.forbidden error"]);
       lane.served.setFaults([]);
       t.equal((await pulled(lane)).state, "same");
-      t.equal((await codesOf(system)).at(-1), "pull.recovered info");
+      await until("it is told", async () => (await codesOf(system)).at(-1) === "pull.recovered info");
     });
     t.equal((await deliveriesOf(lane)).length, 1);
     const [notice] = await noticesOf(system);
