@@ -8,6 +8,7 @@ import { type ApiPull, lastPulls } from "../adapters/postgres/api-pulls.ts";
 import { sharesOf } from "../adapters/postgres/api-shares.ts";
 import { allApiSources, type ApiSource } from "../adapters/postgres/api-sources.ts";
 import { stateOf, wantPull } from "../adapters/postgres/api-states.ts";
+import { districtOf } from "../adapters/postgres/districts.ts";
 import { AppError } from "../errors.ts";
 import { findDelivery } from "../ingest/deliver.ts";
 import { answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
@@ -67,10 +68,12 @@ async function pull(id: string, options: SourceOption): Promise<void> {
   });
 }
 
-/** @throws AppError `source.disabled`, `api.credentials-missing`. */
+/** @throws AppError `source.disabled`, `api.credentials-missing`; `usage` when the district is leaving. */
 async function mustBePullable(system: System, source: ApiSource): Promise<void> {
   const { district, id, isEnabled } = source;
   if (!isEnabled) throw new AppError("source.disabled", { message: `the source ${id} of ${district} is disabled` });
+  if ((await districtOf(system.sql, district))?.state === "leaving")
+    throw new AppError("usage", { message: `district ${district} is leaving: nothing of it is pulled any more` });
   const missing = await missingLabels(system, source);
   if (missing.length > 0)
     throw new AppError("api.credentials-missing", {

@@ -2,13 +2,14 @@
 
 import { Command } from "commander";
 
+import { pullsFromEnv } from "../../services/ingest-api/config.ts";
+import { timeOfDay } from "../../services/ingest-api/due.ts";
 import { credentialsOf } from "../adapters/postgres/api-credentials.ts";
 import type { ApiSource } from "../adapters/postgres/api-sources.ts";
 import { atOnceAt } from "../domain/api/pace.ts";
 import { localDate } from "../domain/dates.ts";
 import type { Probe, ProbedCollection, ProbeProgress } from "../ingest/probe.ts";
 import { AppError } from "../errors.ts";
-import { EnvReader, processEnv } from "../runtime/env.ts";
 import { answer, exitCodes, withSystem } from "./command.ts";
 import { missingLabels, placeOf, policyOf } from "./source-api-view.ts";
 import { knownProfile } from "./source-api-settings.ts";
@@ -40,7 +41,7 @@ async function probeOf(system: System, source: ApiSource): Promise<Probe> {
   const profile = knownProfile(settings.profile);
   const policy = await policyOf(system, source);
   const credentials = await signingIn(system, source);
-  const time = (): string => timeOfDay(system.clock.now(), policy.timeZone);
+  const time = (): string => timeOfDay({ now: system.clock.now(), timeZone: policy.timeZone });
   const stop = new AbortController();
   const end = (): void => stop.abort();
   const shown = progressLine();
@@ -66,7 +67,7 @@ async function probeOf(system: System, source: ApiSource): Promise<Probe> {
 
 /** @throws AppError `api.credentials-missing` that names what is missing. */
 async function signingIn(system: System, source: ApiSource): Promise<Readonly<Record<string, string>>> {
-  if (source.settings.auth === "proxy") return { secret: classLinkKey() };
+  if (source.settings.auth === "proxy") return { secret: proxyKey() };
   const missing = await missingLabels(system, source);
   if (missing.length > 0)
     throw new AppError("api.credentials-missing", {
@@ -75,18 +76,13 @@ async function signingIn(system: System, source: ApiSource): Promise<Readonly<Re
   return credentialsOf(system.sql, system.secretKey, placeOf(source));
 }
 
-function classLinkKey(): string {
-  const key = new EnvReader(processEnv()).optional("ROLLCALL_CLASSLINK_KEY");
-  if (key !== null) return key;
+/** The partner's key is ours, and the same for all districts (C014). */
+function proxyKey(): string {
+  const { proxy } = pullsFromEnv();
+  if (proxy !== null) return proxy.key;
   throw new AppError("api.credentials-missing", {
     message: "ROLLCALL_CLASSLINK_KEY, our key as a partner, is not set",
   });
-}
-
-/** HH:MM where the district is. */
-function timeOfDay(now: number, timeZone: string): string {
-  const form = { timeZone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
-  return new Intl.DateTimeFormat("en-GB", form).format(now);
 }
 
 /** One line on a terminal, drawn again as counts grow; nothing where nobody watches. */

@@ -165,12 +165,14 @@ async function failedProbe(failed: {
 }): Promise<Probe> {
   const { options, wanted, api, error } = failed;
   const { code, message, remedy } = error;
-  const collections = await lookedAt(options, wanted, api);
+  const isSignedIn = api !== null && code !== "api.unauthorised";
+  const isThere = isSignedIn && code !== "api.unreachable";
+  const collections = await lookedAt(options, wanted, isThere ? api : null);
   const refused = collections.filter(({ state }) => state === "forbidden" || state === "unknown");
   return {
     outcome: "failed",
     error: { code, message, remedy },
-    signedIn: api !== null,
+    signedIn: isSignedIn,
     version: options.settings.version,
     baseUrl: api?.baseUrl ?? null,
     scopes: api?.grantedScopes() ?? null,

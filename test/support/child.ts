@@ -20,11 +20,12 @@ export type Child = {
   readonly ended: Promise<Ended>;
 };
 
-/** Starts a command with the given environment added to this process's. */
+/** Starts a command with the given environment added to this process's, and with `input` on its stdin. */
 export function start(
   command: readonly [string, ...(readonly string[])],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+  about: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly input?: string } = {},
 ): Child {
+  const { input = "", ...options } = about;
   const [program, ...args] = command;
   // TAP is set for test files; a child that saw it would take itself for one. Several serve the API at the same time.
   // The brokers that tests share are no log for a system of its own. By NODE_OPTIONS tap would follow what a child
@@ -38,7 +39,9 @@ export function start(
     SCHEMA_REGISTRY_URL: undefined,
   };
   const child = spawn(program, args, { ...options, env: { ...process.env, ...own, ...options.env } });
-  child.stdin.end();
+  // One that ends without having read it is no fault of the test.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
