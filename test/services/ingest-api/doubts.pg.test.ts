@@ -47,3 +47,33 @@ t.test("the cause of a delivery stays with the next ones as long as what it held
     t.strictSame(await causes(), [], "once it is decided, it is over");
   });
 });
+
+/** So that there is something to deliver. */
+function rename(lane: Lane, name: string): void {
+  const truth = lane.served.data();
+  const orgs = truth.items.orgs.map((org) => ({ ...org, name }));
+  lane.served.setData({ ...truth, items: { ...truth.items, orgs } });
+}
+
+t.test("a cause by which nobody was missing at first stays for a week", async (t) => {
+  const lane = await freshLane(t);
+  const { sql, sleepDays } = lane.district.system;
+  await withDiff(lane.district.system, async (signal) => {
+    const causesOfPull = async (isHeld: boolean): Promise<readonly Cause[] | undefined> => {
+      t.equal((await lane.pull(signal)).isHeld, isHeld);
+      return (await lastPulled(sql, lane.place))?.causes;
+    };
+    t.strictSame(await causesOfPull(false), []);
+    lane.served.setFaults([faultNamed("scope-narrowed")]);
+    rename(lane, "one");
+    t.strictSame(await causesOfPull(false), ["scope-narrowed"], "and nobody is missing yet");
+    const whole = lane.served.data();
+    lose(lane, 1);
+    t.strictSame(await causesOfPull(true), ["scope-narrowed"], "now somebody is, and is held");
+    lane.served.setData(whole);
+    t.strictSame(await causesOfPull(false), ["scope-narrowed"], "all are there again");
+    sleepDays(8);
+    lose(lane, 1);
+    t.strictSame(await causesOfPull(false), [], "after a week in which nothing was held it is over");
+  });
+});
