@@ -106,6 +106,7 @@ async function pullToEnd(work: ApiWork, pulling: Pulling, progress: Progress): P
   const { place, source, profile, policy, held } = pulling;
   const { settings } = source;
   const signal = AbortSignal.any([pulling.signal, held.signal]);
+  const entered = await enteredOf(work.sql, place);
   const credentials = await mayPull(work, pulling);
   const folder = pullFolder(work.pullsFolder, pulling.id);
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -116,13 +117,16 @@ async function pullToEnd(work: ApiWork, pulling: Pulling, progress: Progress): P
   const api = await connect({ settings, profile, credentials, wanted, atOnce, signal, ...patience });
   progress.api = api;
   const counts = before && Object.fromEntries(before.collections.map(({ name, items }) => [name, items]));
-  const pulled = await pullCollections(api, { profile, settings, wanted, counts, folder, signal, ...patience });
+  const today = localDate(work.clock.now(), pulling.timeZone);
+  const asked = { profile, settings, wanted, counts, folder, signal, today, ...patience };
+  const pulled = await pullCollections(api, asked);
   const record = await recordOf(work, pulling, { api, pulled, before });
   return receivePulled(work, {
     ...place,
     files: pulled.collections.map(({ name, path }) => ({ collection: name, path })),
     pull: record,
-    record: (trx, delivery) => noteReceived(work, trx, { ...pulling, pulled, delivery, requests: api.requests() }),
+    record: (trx, delivery) =>
+      noteReceived(work, trx, { ...pulling, entered, pulled, delivery, requests: api.requests() }),
   });
 }
 
@@ -131,12 +135,19 @@ async function recordOf(
   { place, source, timeZone }: Pulling,
   about: { readonly api: OneRosterApi; readonly pulled: Pulled; readonly before: PullRecord | null },
 ): Promise<PullRecord> {
-  const { seen, missing } = about.pulled;
+  const { missing } = about.pulled;
+  const { before } = about;
+  // What the source does not say this time is as it was said last: silence must not hide a change.
+  const seen = {
+    ...about.pulled.seen,
+    scopes: about.pulled.seen.scopes ?? before?.seen.scopes ?? null,
+    revision: about.pulled.seen.revision ?? before?.seen.revision ?? null,
+  };
   const collections = about.pulled.collections.map(({ name, items, metadata }) => ({ name, items, metadata }));
-  const now = { seen, missing, collections };
-  const compared = { before: about.before, now, today: localDate(clock.now(), timeZone) };
-  const causes = await doubtsOf(sql, place, compared);
-  return { version: source.settings.version, baseUrl: about.api.baseUrl, causes, ...now };
+  const shown = { seen, missing, collections };
+  const now = clock.now();
+  const causes = await doubtsOf(sql, place, { before, shown, today: localDate(now, timeZone), now });
+  return { version: source.settings.version, baseUrl: about.api.baseUrl, causes, ...shown };
 }
 
 /** @throws AppError `source.disabled`, `api.expired`, `api.credentials-missing`, `api.secret-key`. */
@@ -165,7 +176,12 @@ async function mayPull(work: ApiWork, { place, source, profile, timeZone }: Pull
 async function noteReceived(
   { clock }: ApiWork,
   trx: Knex.Transaction,
-  about: Pulling & { readonly pulled: Pulled; readonly delivery: DeliveryRow | null; readonly requests: number },
+  about: Pulling & {
+    readonly entered: string;
+    readonly pulled: Pulled;
+    readonly delivery: DeliveryRow | null;
+    readonly requests: number;
+  },
 ): Promise<void> {
   const { id, place, held, pulled, delivery, requests } = about;
   await checkLease(trx, held.lease);
@@ -179,13 +195,26 @@ async function noteReceived(
   await noteWhole(trx, place);
 }
 
-/** Whoever disabled or deleted the source, or took its credentials away, wants nothing of it from then on. */
-async function mustBeAsBegun(trx: Knex.Transaction, { place, source }: Pulling): Promise<void> {
+/** Which credentials there are, and since when. */
+async function enteredOf(sql: Knex, place: ApiPlace): Promise<string> {
+  return JSON.stringify(await credentialNames(sql, place));
+}
+
+/**
+ * Whoever disabled or deleted the source, or took its credentials away, wants nothing of it from then on. And whoever
+ * entered others may have done so because those before were another district's.
+ */
+async function mustBeAsBegun(
+  trx: Knex.Transaction,
+  { place, source, entered }: Pulling & { readonly entered: string },
+): Promise<void> {
   const { isEnabled, settings } = await apiSourceOf(trx, place.district, place.source);
   if (!isEnabled)
     throw new AppError("source.disabled", { message: `the source ${place.source} of ${place.district} was disabled` });
   if (settings.auth !== "proxy" && (await credentialNames(trx, place)).length === 0)
     throw new AppError("api.credentials-missing", { message: "its credentials were removed while it was pulled" });
+  if ((await enteredOf(trx, place)) !== entered)
+    throw new AppError("api.incomplete", { message: "its credentials were replaced while it was pulled" });
   const from = ({ schedule: _schedule, expires: _expires, ...rest }: typeof settings): string => JSON.stringify(rest);
   if (from(settings) !== from(source.settings))
     throw new AppError("api.incomplete", { message: "its settings were changed while it was pulled" });

@@ -25,9 +25,9 @@ export type Cause = (typeof causes)[number];
 export type Seen = {
   /** sourcedIds of all orgs that were shown and are not deleted, sorted. */
   readonly orgs: readonly string[];
-  /** Of the token, sorted; null where the source does not say. */
+  /** Of the token that said it last, sorted; null where the source never said. */
   readonly scopes: readonly string[] | null;
-  /** The permission's revision; null where the source sends none. */
+  /** The permission's revision as it was sent last; null where the source sends none. */
   readonly revision: string | null;
   /** The latest end of a session, YYYY-MM-DD, exclusive; null without sessions. */
   readonly sessionsEnd: string | null;
