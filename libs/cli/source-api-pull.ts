@@ -14,7 +14,7 @@ import { findDelivery } from "../ingest/deliver.ts";
 import { answer, described, exitCodes, type JsonOption, withSystem } from "./command.ts";
 import { type Outcome, outcomeOf, outcomeText } from "./outcome.ts";
 import { withServices } from "./services.ts";
-import { missingLabels, placeOf, pullText, type PullView, pullView, timeText } from "./source-api-view.ts";
+import { itemsText, missingLabels, placeOf, pullText, type PullView, pullView, timeText } from "./source-api-view.ts";
 import { namedApiSource, type SourceOption, withSource } from "./source-option.ts";
 import { watchStops, type WhyStopped } from "./stops.ts";
 import type { System } from "./system.ts";
@@ -141,7 +141,7 @@ function pulledText(
 ): readonly string[] {
   const again = state.retryAt === null ? [] : [`it is tried again at ${timeText(state.retryAt) ?? ""}`];
   if (pulled === null) return [`source ${id} of ${district} was not pulled: ${state.reason ?? state.state}`, ...again];
-  const read = pulled.collections.map(({ name, items, pages }) => `  ${name}: ${items} in ${pages} pages`);
+  const read = pulled.collections.map(({ name, items, pages }) => `  ${name}: ${itemsText(items, pages)}`);
   if (pulled.state === "same")
     return [...read, "the source says what it said the last time: there is nothing to deliver"];
   if (pulled.state === "delivered") return [...read, `delivered as ${pulled.delivery ?? ""}`];

@@ -11,7 +11,7 @@ import { localDate } from "../domain/dates.ts";
 import type { Probe, ProbedCollection, ProbeProgress } from "../ingest/probe.ts";
 import { AppError } from "../errors.ts";
 import { answer, exitCodes, withSystem } from "./command.ts";
-import { missingLabels, placeOf, policyOf } from "./source-api-view.ts";
+import { itemsText, missingLabels, placeOf, policyOf } from "./source-api-view.ts";
 import { knownProfile } from "./source-api-settings.ts";
 import { namedApiSource, type SourceOption, withSource } from "./source-option.ts";
 import type { System } from "./system.ts";
@@ -93,8 +93,10 @@ function progressLine(): { readonly show: (at: ProbeProgress) => void; readonly 
   const show = ({ collection, items, total }: ProbeProgress): void => {
     counts.set(collection, `${collection} ${items}${total === null ? "" : ` of ${total}`}`);
     const line = [...counts.values()].join(", ");
+    // A terminal may say that it has no width.
+    const width = (process.stderr.columns ?? 0) > 1 ? process.stderr.columns - 1 : line.length;
     clear();
-    process.stderr.write(line.slice(-(process.stderr.columns ?? line.length) + 1));
+    process.stderr.write(line.length > width ? line.slice(line.length - width) : line);
   };
   return { show, clear };
 }
@@ -126,7 +128,7 @@ const stateTexts: Readonly<Record<Exclude<ProbedCollection["state"], "read">, st
 };
 
 function collectionText({ collection, state, items, pages }: ProbedCollection): string {
-  const text = state === "read" ? `${items ?? 0} in ${pages ?? 0} pages` : stateTexts[state];
+  const text = state === "read" ? itemsText(items ?? 0, pages ?? 0) : stateTexts[state];
   return `  ${`${collection}:`.padEnd(18)} ${state === "read" && items === 0 ? "empty" : text}`;
 }
 

@@ -118,7 +118,7 @@ export function apiWarnings(settings: ApiSettings, today: string): readonly stri
   const profile = knownProfile(settings.profile);
   const { baseUrl, tokenUrl, expires, auth } = settings;
   const old = tooOld(profile, settings.sourceVersion);
-  const isHttp = [baseUrl, tokenUrl ?? ""].some((url) => /^http:/iu.test(url));
+  const isHttp = [baseUrl, tokenUrl ?? ""].some(isOpenHttp);
   const isExpiring = profile.credentialDays?.[auth] !== undefined;
   return [
     ...(old === null ? [] : [old]),
@@ -130,6 +130,12 @@ export function apiWarnings(settings: ApiSettings, today: string): readonly stri
     ...(expiryStep(expires, today) === 0 ? [`the credentials have expired on ${expires ?? ""}`] : []),
     ...(isHttp ? ["the base URL or the token URL is http: credentials and rosters can be read on the way"] : []),
   ];
+}
+
+/** On this machine nobody is on the way. */
+function isOpenHttp(text: string): boolean {
+  const url = URL.parse(text);
+  return url?.protocol === "http:" && !/^(?:localhost|127\.[\d.]+|\[::1\])$/u.test(url.hostname);
 }
 
 /** What is still to be entered, by its vendor's names. */
@@ -170,6 +176,10 @@ export function shownText(view: ApiSourceView): readonly string[] {
 function credentialText(setAt: string | null, isRequired: boolean): string {
   if (setAt !== null) return `set ${setAt}`;
   return isRequired ? "missing" : "not set, and not needed";
+}
+
+export function itemsText(items: number, pages: number): string {
+  return `${items} in ${pages} ${pages === 1 ? "page" : "pages"}`;
 }
 
 /** A pull in one line. */
