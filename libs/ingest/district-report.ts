@@ -135,6 +135,7 @@ const causeWords: Readonly<Record<string, string>> = {
   "permission-changed": "our permission was changed",
   "school-year-ended": "the school year is over",
   "collection-forbidden": "data that were shared with us no longer are",
+  "place-changed": "your system was found at another address",
 };
 
 function heldLines({ held, declined }: Result): readonly string[] {

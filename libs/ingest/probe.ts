@@ -111,16 +111,9 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
 async function judgedProbe(options: ProbeOptions, api: OneRosterApi, pulled: Pulled): Promise<Probe> {
   const { settings, policy, before, today } = options;
   const { collections, missing, seen } = pulled;
-  const causes = causesOf({ before, now: { seen, missing, collections }, today });
-  const { version } = settings;
-  const record: PullRecord = {
-    version,
-    baseUrl: api.baseUrl,
-    collections: collections.map(listed),
-    missing,
-    causes,
-    seen,
-  };
+  const now = { baseUrl: api.baseUrl, collections: collections.map(listed), missing, seen };
+  const causes = causesOf({ before, now, today });
+  const record: PullRecord = { ...now, version: settings.version, causes };
   const set = pulledSet(
     collections.map(({ name, path }) => ({ collection: name, path })),
     record,
@@ -137,7 +130,7 @@ async function judgedProbe(options: ProbeOptions, api: OneRosterApi, pulled: Pul
     outcome: changes.length > 0 ? "changes" : "well",
     error: null,
     signedIn: true,
-    version,
+    version: settings.version,
     baseUrl: api.baseUrl,
     scopes: api.grantedScopes(),
     requests: api.requests(),

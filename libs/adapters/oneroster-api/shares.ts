@@ -136,7 +136,7 @@ type SharePlace = Place & {
 };
 
 async function shareFor(transport: Transport, place: SharePlace): Promise<Share> {
-  const shares = (await readShares(transport, place)).filter((share) => isOf(share, place.tenant));
+  const shares = sharesOf(await readShares(transport, place), place.tenant);
   const enabled = shares.find(({ isEnabled }) => isEnabled);
   if (enabled !== undefined) return enabled;
   const { tenant } = place;
@@ -150,9 +150,22 @@ async function shareFor(transport: Transport, place: SharePlace): Promise<Share>
   });
 }
 
-function isOf({ tenant, application, applicationId }: Share, wanted: string): boolean {
-  const ids = [tenant, application, ...(applicationId === null ? [] : [applicationId])];
-  return ids.some((id) => unescaped(id) === unescaped(wanted));
+/**
+ * Those of the district. An id of an application may be the number of another district: so the ids of districts go first,
+ * and whether a share is enabled never chooses between districts.
+ * @throws AppError `api.share` when several districts are meant.
+ */
+function sharesOf(all: readonly Share[], wanted: string): readonly Share[] {
+  const ids: readonly ((share: Share) => string | null)[] = [
+    ({ tenant }) => tenant,
+    ({ application }) => application,
+    ({ applicationId }) => applicationId,
+  ];
+  const by = ids.map((idOf) => all.filter((share) => unescaped(idOf(share) ?? "") === unescaped(wanted)));
+  const shares = by.find((found) => found.length > 0) ?? [];
+  if (new Set(shares.map(({ tenant }) => tenant)).size <= 1) return shares;
+  const reason = `${wanted} is the id of several districts: set the tenant's own id`;
+  throw new AppError("api.share", { message: `finding the district's share: ${reason}`, details: { reason } });
 }
 
 /** To compare by alone: what is sent stays as it came. */

@@ -12,7 +12,7 @@ import { type Cause, causes, type PullRecord, type Seen } from "./pulled.ts";
  */
 export type Compared = {
   readonly before: PullRecord | null;
-  readonly now: Pick<PullRecord, "seen" | "missing" | "collections">;
+  readonly now: Pick<PullRecord, "seen" | "missing" | "collections" | "baseUrl">;
   /** YYYY-MM-DD in the district's time zone. */
   readonly today: string;
 };
@@ -43,6 +43,8 @@ const checks: Readonly<Record<Cause, (compared: Compared) => boolean>> = {
   "collection-forbidden": ({ before, now }) =>
     before !== null &&
     before.collections.some(({ name, items }) => items > 0 && now.missing.some((each) => each.name === name)),
+  // Where several addresses are tried, the usual one may have failed once, and another may show other people.
+  "place-changed": ({ before, now }) => before !== null && before.baseUrl !== now.baseUrl,
 };
 
 function lacksAny(present: readonly string[], wanted: readonly string[]): boolean {

@@ -18,6 +18,8 @@ export const causes = [
   "school-year-ended",
   /** A collection that was shared is refused now. */
   "collection-forbidden",
+  /** The source was found at another address than the last delivery's. */
+  "place-changed",
 ] as const;
 export type Cause = (typeof causes)[number];
 

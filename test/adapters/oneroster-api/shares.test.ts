@@ -22,6 +22,8 @@ const oak = {
   tenant_status: "Active",
 };
 
+const elm = { ...oak, tenant_id: "elm-1", application_id: "1", oneroster_application_id: "elm" };
+
 const listed = (proxyUrl: string): Promise<readonly Share[]> => listShares({ proxyUrl, key, signal, patience });
 
 t.test("shares are listed by the partner's key, in whatever letter case their properties come", async (t) => {
@@ -106,13 +108,26 @@ const applicationsAsked = ({ asked }: HttpServer): number =>
   asked.filter(({ target }) => target === "/applications").length;
 
 t.test("a district is found by any of its ids, and its escaped id is sent as it came", async (t) => {
-  const { server, open } = await proxied(t, { shares: [{ ...oak, tenant_id: "no" }, oak], bearer: "canary-oak" });
+  const { server, open } = await proxied(t, { shares: [elm, oak], bearer: "canary-oak" });
   for (const tenant of ["oak-1", "77", "b2Fr%3D%3D", "b2Fr=="]) {
     const api = await open(tenant);
     t.equal(api.baseUrl, `${server.url}/b2Fr%3D%3D/ims/oneroster/v1p1`);
     t.equal((await api.get(new URL(`${api.baseUrl}/orgs`))).status, 200);
     t.equal(server.asked.at(-1)?.target, "/b2Fr%3D%3D/ims/oneroster/v1p1/orgs");
   }
+});
+
+t.test("the id of an application that is another district's number leads to no other district", async (t) => {
+  // What is enabled must not decide whose pupils are read.
+  const shares = [
+    { ...elm, tenant_id: "77" },
+    { ...oak, enabled: "false" },
+  ];
+  const { open } = await proxied(t, { shares, bearer: "canary-oak" });
+  t.match((await open("77")).baseUrl, /elm/u, "the district's own id goes first");
+  const same = await proxied(t, { shares: [oak, { ...elm, application_id: "77" }], bearer: "canary-oak" });
+  const thrown = await refused(t, () => same.open("77"), "api.share");
+  t.match(thrown.message, /the id of several districts/u);
 });
 
 t.test("a share that is disabled or gone is told as which, and the district's rosters are not asked for", async (t) => {

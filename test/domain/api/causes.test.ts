@@ -26,7 +26,7 @@ type Case = readonly [
   expected: readonly Cause[],
   given: { readonly before?: Partial<Seen> | null; readonly now?: Partial<Seen>; readonly on?: string } & Partial<
     Pick<PullRecord, "missing">
-  > & { readonly had?: PullRecord["collections"] },
+  > & { readonly had?: PullRecord["collections"]; readonly at?: string },
 ];
 
 const cases: readonly Case[] = [
@@ -73,13 +73,19 @@ const cases: readonly Case[] = [
       had: [users, { ...demographics, items: 0 }],
     },
   ],
+  ["it was found at another address", ["place-changed"], { at: "https://sis.example/other" }],
+  ["at the first pull there was none before", [], { before: null, at: "https://sis.example/other" }],
 ];
 
 void t.test("each cause is told where there is a doubt, and nowhere else", async (t) => {
-  for (const [what, expected, { before = {}, now = {}, on = today, missing = [], had = pull.collections }] of cases) {
+  for (const [
+    what,
+    expected,
+    { before = {}, now = {}, on = today, missing = [], had = pull.collections, at = pull.baseUrl },
+  ] of cases) {
     const compared: Compared = {
       before: before === null ? null : { ...pull, collections: had, seen: { ...seen, ...before } },
-      now: { seen: { ...seen, ...now }, missing, collections: [users] },
+      now: { baseUrl: at, seen: { ...seen, ...now }, missing, collections: [users] },
       today: on,
     };
     t.strictSame(causesOf(compared), expected, what);
@@ -88,7 +94,7 @@ void t.test("each cause is told where there is a doubt, and nowhere else", async
 });
 
 void t.test("several causes are told in the order of their list", async (t) => {
-  const now = { seen: { orgs: [], scopes: [], revision: "8", sessionsEnd: null }, collections: [] };
+  const now = { seen: { orgs: [], scopes: [], revision: "8", sessionsEnd: null }, collections: [], baseUrl: "" };
   const found = causesOf({
     before: pull,
     now: { ...now, missing: missing("demographics", "forbidden") },
