@@ -2,7 +2,7 @@
 # where it is too old to run TypeScript, the right one is fetched into .tools/ and used from there.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down reset check format docs test torture bench clean
+.PHONY: help install demo practice up down reset check format docs test torture bench clean
 
 NODE_VERSION := 24.21.0
 NODE_OK := $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 18) ? 0 : 1)' 2>/dev/null && echo yes)
@@ -42,6 +42,9 @@ $(INSTALLED): package-lock.json | $(NODE)
 
 demo: install ## two districts, three nights, one held deletion; KEEP=1 stays up, LOG=kafka runs it on a broker
 	@bin/rollcall demo $(if $(KEEP),--keep) $(if $(LOG),--log $(LOG))
+
+practice: install ## a OneRoster API of a made-up district, to try pulling with; AUTH=oauth1 for the other way to sign in
+	@node test/support/practice-server.ts $(AUTH)
 
 COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo yes)
 

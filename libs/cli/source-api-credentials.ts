@@ -21,7 +21,7 @@ import { namedApiSource, type SourceOption, withSource } from "./source-option.t
 export function apiCredentialVerbs(): readonly Command[] {
   return [
     withSource(new Command("credentials").argument("<district>"), {
-      says: "enter what we sign in with at a district's API: asked for on a terminal, or read from stdin",
+      says: "enter what we sign in with at a district's API: asked for on a terminal, or read from stdin as lines of `Label: value`",
       example: "rollcall source credentials springfield < from-the-district.txt",
     }).action(enter),
     withSource(new Command("remove-credentials").argument("<district>"), {

@@ -90,7 +90,8 @@ const secrecy = "Never by plain email: by an encrypted link that opens once, or 
 
 /** The district knows best where its API is; a token URL is asked for where it is not derived (A067, D019). */
 function addresses(auth: AuthKind, { token }: ApiProfile): readonly string[] {
-  return auth === "oauth2" && token.urls.length === 0 ? ["Token URL", "Base URL"] : ["Base URL"];
+  if (auth !== "oauth2") return ["Base URL"];
+  return [token.urls.length === 0 ? "Token URL" : "Token URL, where there is one", "Base URL"];
 }
 
 function under(title: string, lines: readonly string[]): readonly string[] {

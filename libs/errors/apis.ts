@@ -46,7 +46,7 @@ export const apisErrors = {
     status: 500,
     retryable: false,
     remedy:
-      "Set ROLLCALL_SECRET_KEY to 32 bytes in base64 (`openssl rand -base64 32`), the same for all services and commands.",
+      "Set ROLLCALL_SECRET_KEY to the key that encrypted them, the same for all services and commands; the first time, to 32 bytes in base64 (`openssl rand -base64 32`). If the key is lost, enter the credentials again.",
   },
   "api.share": {
     message: "finding the district among those that share with us",
@@ -58,7 +58,8 @@ export const apisErrors = {
     message: "signing in at the source",
     status: 502,
     retryable: true,
-    remedy: "The source refuses the credentials: ask the district whether they were changed, and enter the new ones.",
+    remedy:
+      "The source refuses the credentials: look whether id and secret are in each other's place, ask the district whether they were changed, and enter them again.",
   },
   "api.unreachable": {
     message: "reaching the source",

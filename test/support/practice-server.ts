@@ -1,4 +1,4 @@
-// `node test/support/practice-server.ts [oauth2|oauth1]`: a OneRoster API over a made-up district, to try pulling with
+// `make practice`, or `make practice AUTH=oauth1`: a OneRoster API over a made-up district, to try pulling with
 // (docs/apis.md). It says where it is and what a district would send, and shows the second night after Enter.
 // OAuth 1 goes with OneRoster 1.1, OAuth 2 with 1.2.
 

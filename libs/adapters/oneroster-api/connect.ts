@@ -196,7 +196,9 @@ function failure(what: string, failed: readonly Attempt[]): AppError {
   const vague = ["api.answer", "api.redirected"];
   const told = failed.find(({ error }) => !vague.includes(error.code)) ?? failed[0];
   if (told !== undefined && failed.length === 1) return told.error;
-  const tried = failed.map(({ url, error }) => `${toldUrl(new URL(url))}: ${String(error.details["reason"] ?? error.message)}`);
+  const tried = failed.map(
+    ({ url, error }) => `${toldUrl(new URL(url))}: ${String(error.details["reason"] ?? error.message)}`,
+  );
   return new AppError(told?.error.code ?? "api.answer", {
     message: `finding ${what}; tried ${tried.join("; ")}`,
     details: { ...told?.error.details, tried },
