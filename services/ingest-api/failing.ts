@@ -2,7 +2,8 @@
 // It keeps true that no failure is more than a state: nothing is delivered by it, and nothing deleted.
 
 import type { ApiStateName } from "../../libs/adapters/postgres/api-states.ts";
-import type { AppError, ErrorCode } from "../../libs/errors.ts";
+import { databaseFailure } from "../../libs/adapters/postgres/database.ts";
+import { AppError, type ErrorCode, isAppError } from "../../libs/errors.ts";
 
 export type Failing = {
   /** null: it says nothing of the source; ours is the fault, or an operator's wish. */
@@ -35,6 +36,16 @@ const failings: Readonly<Partial<Record<ErrorCode, Failing>>> = {
 /** What follows from the error that ended a pull. (A053, A054, E029) */
 export function failingOf({ code, retryable }: AppError): Failing {
   return failings[code] ?? { state: null, isTriedSoon: retryable, told: "now" };
+}
+
+/**
+ * What was thrown at work on one source. The database concerns all; what else is no error of the world is a fault of ours
+ * that this source's answers brought to light: it ends no other source's pull.
+ */
+export function failureOf(thrown: unknown): AppError {
+  const failure = databaseFailure(thrown);
+  if (isAppError(failure)) return failure;
+  return new AppError("api.answer", { message: "a fault of Rollcall ended the pull, see its log", cause: thrown });
 }
 
 const dayMs = 24 * 60 * 60_000;

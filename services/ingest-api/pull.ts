@@ -34,6 +34,7 @@ import { type ApiWork, factsOf, type Known, knownOf, timeOf } from "./context.ts
 import { doubtsOf } from "./doubts.ts";
 import { dueOf, timeOfDay } from "./due.ts";
 import { noteFailure, noteStopped } from "./ended.ts";
+import { failureOf } from "./failing.ts";
 import { endDead } from "./spool.ts";
 import { forgetRefused, tellOnce, tellRecovered } from "./told.ts";
 
@@ -91,14 +92,19 @@ async function pullOrNote(work: ApiWork, pulling: Pulling): Promise<DeliveryRow 
     // Whoever takes the lease next ends it.
     if (held.signal.aborted || isAppError(error, "lease.lost")) return "failed";
     if (signal.aborted) await noteStopped(work, { ...pulling, requests });
-    else if (isAppError(error) && error.code !== "database.unreachable")
-      await noteFailure(work, { ...pulling, requests, error });
-    else throw error;
+    else await noteFailure(work, { ...pulling, requests, error: ofThisSource(error) });
     return "failed";
   } finally {
     await progress.api?.close();
     await rm(pullFolder(work.pullsFolder, pulling.id), { recursive: true, force: true });
   }
+}
+
+/** @throws AppError `database.unreachable`. */
+function ofThisSource(thrown: unknown): AppError {
+  const failure = failureOf(thrown);
+  if (failure.code === "database.unreachable") throw failure;
+  return failure;
 }
 
 /** @returns null when it is the same as the last one. */
@@ -144,10 +150,10 @@ async function recordOf(
     revision: about.pulled.seen.revision ?? before?.seen.revision ?? null,
   };
   const collections = about.pulled.collections.map(({ name, items, metadata }) => ({ name, items, metadata }));
-  const shown = { seen, missing, collections };
+  const shown = { baseUrl: about.api.baseUrl, seen, missing, collections };
   const now = clock.now();
   const causes = await doubtsOf(sql, place, { before, shown, today: localDate(now, timeZone), now });
-  return { version: source.settings.version, baseUrl: about.api.baseUrl, causes, ...shown };
+  return { version: source.settings.version, causes, ...shown };
 }
 
 /** @throws AppError `source.disabled`, `api.expired`, `api.credentials-missing`, `api.secret-key`. */
@@ -234,7 +240,6 @@ async function read(work: ApiWork, { place, signal }: Pulling, row: DeliveryRow)
     });
   } catch (error) {
     if (signal.aborted) return;
-    if (!isAppError(error) || error.code === "database.unreachable") throw error;
-    work.logger.warn({ ...place, delivery: row.id, err: error }, "delivery not read, it is read later");
+    work.logger.warn({ ...place, delivery: row.id, err: ofThisSource(error) }, "delivery not read, it is read later");
   }
 }

@@ -51,11 +51,12 @@ t.test(
         for (const [days, expected] of steps) {
           system.sleepDays(days);
           all.push(...expected);
+          await until("it is told", async () => (await told()).length >= all.length);
           await looks();
           t.strictSame(await told(), all);
         }
         await change(lane, { expires: "2025-11-15" });
-        await looks();
+        await until("it is told anew", async () => (await told()).length > all.length);
         t.strictSame((await told()).slice(all.length), ["warning its credentials expire within 7 days, on 2025-11-15"]);
         await change(lane, { expires: null });
       }),
@@ -74,7 +75,7 @@ t.test("a version that is too old is told once, with what it needs (A079)", asyn
     settings: { profile: "powerschool", sourceVersion: "21.4.3.9", resources: false },
   });
   const { system } = lane.district;
-  await atWork(system, looks);
+  await atWork(system, () => until("it is told", async () => (await codesOf(system)).length > 0));
   await atWork(system, looks);
   t.match(await noticesOf(system), [
     { code: "source.outdated", message: /21\.4\.3\.9/u, remedy: /Universal Rostering/u },
@@ -109,7 +110,7 @@ t.test(
       await looks();
       t.strictSame(await codesOf(system), []);
       system.sleepDays(0.5);
-      await looks();
+      await until("it is told", async () => (await codesOf(system)).length > 0);
       t.strictSame(await codesOf(system), ["pull.missing warning"]);
       system.sleepDays(1);
       await nextPull(lane, 2);
@@ -143,7 +144,7 @@ t.test(
         await until("it is gone", async () => (await sharesOf(sql))[0]?.state === "gone");
         t.strictSame(await codesOf(system), ["pull.unshared error"]);
         const before = (await pullsOf(lane)).length;
-      system.sleepDays(1 / 24 / 60);
+        system.sleepDays(1 / 24 / 60);
         lane.served.shares = [
           ...shares,
           { application: "x%2Fy", tenant: "4712", name: "Shelbyville", isEnabled: true },

@@ -229,6 +229,25 @@ t.test("a district that is slow keeps no other waiting", async (t) => {
   t.match(await pullsOf(slow), [{ state: "failed", code: null }]);
 });
 
+t.test("a fault of ours that one source brings to light ends its pull, and no other's", async (t) => {
+  const lane = await freshLane(t);
+  const { system } = lane.district;
+  const other = await laneOn(t, system, { auth: "oauth1-sha256" });
+  const { landing } = system;
+  const put = landing.put.bind(landing);
+  let faults = 1;
+  Object.assign(landing, {
+    put: (...about: Parameters<typeof put>) =>
+      faults-- > 0 ? Promise.reject(new RangeError("a fault of ours")) : put(...about),
+  });
+  await atWork(system, async () => {
+    t.match(await pulled(lane), { state: "incomplete", code: "api.answer", reason: /fault of Rollcall/u });
+    t.equal((await pulled(other)).state, "delivered");
+    t.equal((await pulled(lane)).state, "delivered");
+  });
+  t.match(system.logged(), /RangeError/u);
+});
+
 t.test("what a process pulls that is told to end is no pull, and the next process pulls at once", async (t) => {
   const lane = await freshLane(t, { settings: { schedule: nightly } });
   const { system } = lane.district;
