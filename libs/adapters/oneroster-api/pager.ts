@@ -5,27 +5,30 @@
 // record received. Then nothing slipped between the two, whatever else was added or deleted meanwhile, which no total
 // shows (one added, one deleted: the total stays). Offsets are counted by what was received. A server that rounds
 // offsets, or refuses them, is read by plain offsets, and then two readings must see the same ids in the same order.
-// Links that name an offset are not followed, because our own count is the better one; those that name none are.
+// Links are followed only where they name no offset and the source does not understand offsets, because our own count is
+// the better one; then, too, two readings must see the same.
 //
 // How the end is proved:
-//   the last record stands alone where it was, the total is reached             the end
-//   the same, without a total that can be believed, nothing behind it, twice     the end
-//   nothing behind it, and the total is not reached                              asked with patience; then incomplete
-//   an empty page, 404 or 400 at the last record's own place                     asked with patience; then incomplete (400,
-//                                                                                404: plain offsets are tried)
-//   a short page                                                                 no end
-//   no link after links without offsets                                          the end, if offsets show nothing more and a
-//                                                                                total is reached
-//   the first page whatever is asked, longer than asked for or equal to the      the end
-//   total, or also when one record is asked for
-//   the first page whatever is asked, else                                       incomplete
-//   the total shrank; the last record is not where it was; a page shows          read again from the beginning, up to
-//   nothing new                                                                  3 times; then incomplete
-//   ids that came twice, a page of which it is not known what it follows         read again, until a reading has none, or
-//                                                                                sees the same as the one before
-//   more ids than the total, a total less than the records before and in its     the total is not believed
-//   own answer, or one that is no number
-//   an empty first page, or 404                                                  asked again once; pull.ts judges it
+//   the last record alone where it was, and twice nothing behind it: empty,     the end, if no total says otherwise
+//   404 or 400
+//   a short page, or a total that is reached                                    no end: asked as above
+//   nothing behind the last record, and the total is not reached                asked with patience; then incomplete
+//   an empty page or 404 at the last record's own place                         asked with patience; then incomplete
+//   400 at the last record's own place                                          plain offsets are tried
+//   no link on a page that was reached by a link                                the end, once two readings are the same
+//   a link that leads to nothing new                                            incomplete, unless the total is reached
+//   the first page whatever is asked: longer than asked for, or when one         the end
+//   record is asked for the same again, or one and the same total
+//   the first page whatever is asked, else                                      incomplete
+//   the total shrank; the last record is not where it was; pages show           read again from the beginning, up to
+//   nothing new                                                                 3 times; then incomplete
+//   ids that came twice; a page of which it is not known what it follows        read again, until a reading has none, or
+//                                                                               sees the same as the one before
+//   more ids than the total; a total that is less than the records before and   the total is not believed
+//   in its own answer; one that is no number
+//   an empty first page, or 404                                                 asked again once; pull.ts judges it, but
+//                                                                               not where records were seen before
+// What cannot be seen: a source that hides records in the same way each time, and counts without them.
 
 import type { Patience, OneRosterApi } from "./api.ts";
 import { Asker, type Target } from "./asker.ts";
@@ -54,6 +57,7 @@ export async function readCollection(options: {
   const asker = new Asker(options);
   let before: Finished | null = null;
   let lost = 0;
+  let seen = 0;
   let reason = "";
   for (let readings = 1; readings <= mostReadings; readings++) {
     if (readings > 1) {
@@ -61,6 +65,12 @@ export async function readCollection(options: {
       await sink.restart();
     }
     const result = await new Reading({ asker, sink, overlaps: lost < 2 }).run();
+    const items = result.outcome === "absent" ? 0 : result.items;
+    if (items === 0 && seen > 0) {
+      reason = `${seen} records were there, and then none`;
+      continue;
+    }
+    seen = Math.max(seen, items);
     if (result.outcome === "absent") return result;
     if (result.outcome === "moved") {
       if (result.why === "offsets") lost += 1;

@@ -5,7 +5,8 @@ import { assert } from "../../domain/assert.ts";
 import { KeyTable } from "../../domain/key-table.ts";
 import { idFingerprint } from "../../ingest/type-state.ts";
 import { type Asker, isBadRequest, type Page } from "./asker.ts";
-import { sourcedIdOf, withoutFirst } from "./envelope.ts";
+import { withoutFirst } from "./envelope.ts";
+import { keyOf, nameless, Print, printOf } from "./item-key.ts";
 
 /** Takes the pages of a reading in their order; what it does with one is done when the promise resolves. */
 export interface PageSink {
@@ -37,7 +38,13 @@ const mostNameless = 100_000;
 const mostStale = 3;
 
 /** The collection moved under the reading. `offsets`: records were not found where they had just been. */
-export type Moved = { readonly outcome: "moved"; readonly why: "offsets" | "other"; readonly reason: string };
+export type Moved = {
+  readonly outcome: "moved";
+  readonly why: "offsets" | "other";
+  readonly reason: string;
+  /** Items received until then. */
+  readonly items: number;
+};
 
 export type ReadingResult = Finished | Moved | { readonly outcome: "absent" };
 
@@ -70,9 +77,10 @@ export class Reading {
   #total: number | null = null;
   #believes = true;
   #hasTotalChanged = false;
-  /** Pages that were reached by links that name no offset. */
+  /** Whether it ever said more than had been received: one that only says what was received tells nothing of the end. */
+  #wasAhead = false;
+  /** Links that were followed: only where offsets are not understood. */
   readonly #visited = new Set<string>();
-  #followsLinks = true;
 
   constructor(options: { readonly asker: Asker; readonly sink: PageSink; readonly overlaps: boolean }) {
     this.#asker = options.asker;
@@ -88,13 +96,14 @@ export class Reading {
         // Asked for while this one is written.
         const before = this.#items;
         this.#count(page);
-        const early = this.#asksEarly(page);
+        const early = this.#asksEarly();
         await this.#sink.page({ ...page, offset: page.url.searchParams.has("offset") ? before : null });
         page = await this.#next(page, early);
       }
       return this.#finished();
     } catch (error) {
-      if (error instanceof Movement) return { outcome: "moved", why: error.why, reason: error.message };
+      if (error instanceof Movement)
+        return { outcome: "moved", why: error.why, reason: error.message, items: this.#items };
       throw error;
     }
   }
@@ -144,6 +153,7 @@ export class Reading {
     this.#items += page.items.length;
     this.#pages += 1;
     if (this.#nameless > mostNameless) throw this.#asker.incomplete("its records have no sourcedId");
+    if (this.#total !== null && this.#total > this.#items) this.#wasAhead = true;
     // More than it says that there are: then it does not know.
     if (this.#total !== null && this.#distinct > this.#total) this.#believes = false;
   }
@@ -169,8 +179,8 @@ export class Reading {
   }
 
   /** The request that will come next, where that is known before the page is dealt with. */
-  #asksEarly(page: Page): Promise<Page | null> | null {
-    if (!this.#overlaps || this.#items === 0 || this.#visited.size > 0 || this.#cursorOf(page) !== null) return null;
+  #asksEarly(): Promise<Page | null> | null {
+    if (!this.#overlaps || this.#items === 0 || this.#visited.size > 0) return null;
     const asked = this.#askOverlap();
     // Whoever waits for it hears of its failure; nobody does when the page itself could not be written.
     asked.catch(() => undefined);
@@ -188,52 +198,51 @@ export class Reading {
   }
 
   async #next(page: Page, early: Promise<Page | null> | null): Promise<Page | null> {
-    const cursor = this.#cursorOf(page);
-    if (cursor !== null) {
-      const followed = await this.#follow(cursor);
-      if (followed !== null) return followed;
-    }
+    if (await this.#needsLinks(page, early)) return await this.#follow(page.next);
     if (this.#items === 0) return null;
-    if (this.#visited.size > 0) return await this.#behindLinks();
     return this.#overlaps ? await this.#behindLast(early) : await this.#behindOffset();
   }
 
   /**
-   * A link that names an offset says nothing that we do not know better: we count what we received. One that names none
-   * has to be followed.
+   * Our own count of what we received is better than links, so they are followed only where they name no offset and the
+   * source does not understand offsets. That is seen after its first page.
    */
-  #cursorOf(page: Page): URL | null {
-    return this.#followsLinks && isCursor(page.next) ? page.next : null;
+  async #needsLinks({ next }: Page, early: Promise<Page | null> | null): Promise<boolean> {
+    if (this.#visited.size > 0) return true;
+    if (!isCursor(next) || this.#pages > 1) return false;
+    if (this.#items < 2 || early === null) return true;
+    try {
+      const overlap = await early;
+      return overlap === null || !this.#beginsWithLast(overlap);
+    } catch (error) {
+      if (error instanceof Movement) return true;
+      throw error;
+    }
   }
 
-  /** @returns null where the link leads to nothing new: then links are left alone. */
-  async #follow(link: URL): Promise<Page | null> {
-    const { target } = this.#asker;
-    if (link.origin !== target.url.origin)
-      throw this.#asker.incomplete(`its next page is on another host, ${link.host}`, { host: link.host });
-    if (!this.#visited.has(link.href)) {
-      this.#visited.add(link.href);
-      for (let tries = 1; tries <= 2; tries++) {
-        const page = await this.#asker.askBehind(link);
-        if (page !== null && (page.items.length === 0 ? isCursor(page.next) : this.#hasNews(page))) {
-          this.#noteTotal(page, 0);
-          return page;
-        }
-        await this.#asker.pause(tries);
+  /**
+   * The page that a link leads to. What it follows only the source knows, so that each is loose; and a link that leads
+   * nowhere is no end, unless the total says so.
+   */
+  async #follow(link: URL | null): Promise<Page | null> {
+    if (link === null) return null;
+    const asker = this.#asker;
+    if (link.hostname !== asker.target.url.hostname)
+      throw asker.incomplete(`its next page is on another host, ${link.host}`, { host: link.host });
+    const isNew = !this.#visited.has(link.href);
+    this.#visited.add(link.href);
+    for (let tries = 1; isNew && tries <= Math.max(2, asker.patience.tries); tries++) {
+      const page = await asker.askBehind(link);
+      if (page !== null && (page.items.length === 0 ? isCursor(page.next) : this.#hasNews(page))) {
+        this.#noteTotal(page, 0);
+        this.#loose += 1;
+        return page;
       }
+      if (this.#isTotalReached && this.#wasAhead) break;
+      await asker.pause(tries);
     }
-    this.#followsLinks = false;
-    return null;
-  }
-
-  /** After the last link, offsets are asked where the server knows them; else that there is no link is the end. */
-  async #behindLinks(): Promise<Page | null> {
-    for (let tries = 1; tries <= 2 && !this.#isTotalReached; tries++) {
-      const page = await this.#asker.askBehind(this.#asker.at(this.#items - 1));
-      if (page !== null && this.#beginsWithLast(page)) return page.items.length > 1 ? this.#withoutOverlap(page) : null;
-      await this.#asker.pause(tries);
-    }
-    return null;
+    if (this.#isTotalReached && this.#wasAhead) return null;
+    throw asker.incomplete("a link to its next page leads to nothing new");
   }
 
   /** The next page by overlap; null when the end was seen. */
@@ -259,7 +268,6 @@ export class Reading {
       } else {
         this.#noteTotal(page, offset);
         if (page.items.length > 1) return this.#withoutOverlap(page);
-        if (this.#isTotalReached) return null;
         alone += 1;
         const behind = await this.#behindOffset();
         // A page of one record is no end. Of the records behind it, asked for by themselves, nobody knows what they follow.
@@ -284,39 +292,53 @@ export class Reading {
   /** The next page by its offset alone; null when none came for as long as the total and patience ask for. */
   async #behindOffset(): Promise<Page | null> {
     const offset = this.#items;
-    for (let none = 0; ;) {
+    for (let none = 0, old = 0; ;) {
       const page = await this.#asker.askBehind(this.#asker.at(offset));
       if (page === null || page.items.length === 0) {
         none += 1;
         const isLacking = this.#believes && this.#total !== null && !this.#isTotalReached;
         if (none >= (isLacking ? Math.max(2, this.#asker.patience.tries) : 2)) {
-          if (page === null && !this.#overlaps && this.#pages === 1 && !this.#isTotalReached)
-            throw this.#asker.incomplete("the source has no page but the first");
+          // A source that refuses offsets where records were may refuse this one for the same reason.
+          if (page === null && !this.#overlaps && !(this.#isTotalReached && this.#wasAhead))
+            throw this.#asker.incomplete(`the source refuses offset ${offset}, as it did others`, { offset });
           return null;
         }
         await this.#asker.pause(none);
-      } else if (this.#repeatsFirst(page)) {
-        return await this.#withoutPaging();
-      } else {
-        if (!this.#hasNews(page))
-          throw new Movement("other", `the page at offset ${offset} shows what was shown before`);
+      } else if (this.#hasNews(page)) {
         this.#noteTotal(page, offset);
         this.#loose += 1;
         return page;
+      } else {
+        old += 1;
+        if (old > 1) return await this.#noNews(page, offset);
+        await this.#asker.pause(old);
       }
     }
   }
 
+  async #noNews(page: Page, offset: number): Promise<null> {
+    if (this.#repeatsFirst(page)) return await this.#withoutPaging();
+    // A server that rounds offsets shows its last page again.
+    if (this.#isTotalReached && this.#wasAhead) return null;
+    throw new Movement("other", `the page at offset ${offset} shows what was shown before`);
+  }
+
   /**
-   * The server gives the same page whatever offset it is asked for. It is the collection if it is more than was asked for,
-   * or as much as the total says; or if it also comes when one record is asked for.
+   * The server gives the same page whatever offset it is asked for. It is the collection if it is more than was asked for;
+   * or if, when one record is asked for, it comes again, or the same total, which then counts more than its page.
    */
   async #withoutPaging(): Promise<null> {
-    const { target } = this.#asker;
+    const { limit } = this.#asker.target;
     const items = this.#first?.items ?? 0;
-    if (items > target.limit || this.#isTotalReached) return null;
-    const one = await this.#asker.ask(this.#asker.at(0, 1));
-    if (one !== null && this.#repeatsFirst(one)) return null;
+    if (items > limit) return null;
+    let proofs = 0;
+    // Twice, because an answer may be the one before again.
+    for (let tries = 1; tries <= 2 && limit > 1; tries++) {
+      const one = await this.#asker.ask(this.#asker.at(0, 1));
+      if (one === null) break;
+      if (this.#repeatsFirst(one) || (this.#isTotalReached && one.total === this.#total)) proofs += 1;
+    }
+    if (proofs === 2) return null;
     throw this.#asker.incomplete("the source answers the same page whatever offset is asked", { items });
   }
 
@@ -349,40 +371,4 @@ export class Reading {
 /** Whether a link counts by other means than an offset. */
 function isCursor(link: URL | null): link is URL {
   return link !== null && !link.searchParams.has("offset");
-}
-
-/** No id begins so. */
-const nameless = "\u0000";
-
-/** What is compared of an item: its id, or all of it where it has none. */
-function keyOf(item: unknown): string {
-  return sourcedIdOf(item) ?? nameless + JSON.stringify(item);
-}
-
-function printOf(items: readonly unknown[]): string {
-  const print = new Print();
-  const key = new Uint32Array(4);
-  for (const item of items) {
-    idFingerprint(keyOf(item), key);
-    print.add(key);
-  }
-  return print.text;
-}
-
-/** A figure over fingerprints in their order. */
-class Print {
-  readonly #words = new Uint32Array(4);
-  #count = 0;
-
-  add(key: Uint32Array): void {
-    this.#count += 1;
-    for (let i = 0; i < 4; i++) {
-      const word = (this.#words[i] ?? 0) ^ (key[i] ?? 0);
-      this.#words[i] = Math.imul((word << 13) | (word >>> 19), 0x9e3779b1) + i;
-    }
-  }
-
-  get text(): string {
-    return `${this.#count}:${this.#words.join(".")}`;
-  }
 }

@@ -24,7 +24,16 @@ export type Habits = {
   /** Chance that a page is shorter than it could be. */
   readonly short: number;
   readonly total: "true" | "none" | "text" | "page" | "running" | "zero" | "negative" | "many" | "few";
-  readonly link: "none" | "offset" | "off-by-one" | "loop" | "bare" | "foreign" | "cursor" | "cursor-loop";
+  readonly link:
+    | "none"
+    | "offset"
+    | "off-by-one"
+    | "loop"
+    | "bare"
+    | "foreign"
+    | "cursor"
+    | "cursor-loop"
+    | "cursor-lost";
   readonly pastEnd: "empty" | 404 | 400;
   /** `pages`: offsets are rounded down to whole pages; `refuse`: others are refused. */
   readonly offsets: "any" | "pages" | "refuse" | "ignore";
@@ -208,6 +217,8 @@ export class Shelf implements OneRosterApi {
       bare: isLast ? null : `users?limit=${limit}&offset=${next}; rel=next`,
       foreign: isLast ? null : `<https://other.example/users?limit=${limit}&offset=${next}>; rel=next`,
       cursor: isLast ? null : `<?limit=${limit}&after=${after}>; rel=next`,
+      // That of the third request, for the second page, is left out.
+      "cursor-lost": isLast || this.asked.length === 3 ? null : `<?limit=${limit}&after=${after}>; rel=next`,
       "cursor-loop": `<?limit=${limit}&after=${isLast ? "id-0" : after}>; rel=next`,
     };
     return links[this.#habits.link];
