@@ -46,7 +46,7 @@ export const controlTopics = {
     holds: "fill this delivery's range again, or send the whole",
     kept: days(30),
     writers: ["diff"],
-    readers: ["ingest-sftp", "ingest-api"],
+    readers: ["ingest-sftp"],
   },
   plans: {
     name: "plans",
@@ -55,7 +55,7 @@ export const controlTopics = {
     holds: "a difference not yet published: counts, causes, sample ids, verdict, version",
     kept: days(90),
     writers: ["diff"],
-    readers: ["ops", "ingest-sftp", "ingest-api"],
+    readers: ["ops", "ingest-sftp"],
   },
   decisions: {
     name: "decisions",
@@ -73,7 +73,7 @@ export const controlTopics = {
     holds: "one published changeset; at last, that the district has left",
     kept: days(90),
     writers: ["diff"],
-    readers: ["rosters", "ops", "ingest-sftp", "ingest-api"],
+    readers: ["rosters", "ops", "ingest-sftp"],
   },
   notices: {
     name: "notices",
