@@ -187,11 +187,12 @@ function anyHabits(random: Random): Habits {
     doubles: seldom(random.below(4), 0),
     pretty: random.chance(0.2),
   };
-  // Pages of one record that end for ever without a total look as a collection does that ends there.
+  // Pages of one record, or whole pages alone, that end for ever without a total look as a collection does that ends there.
   // Who takes whole pages alone sends whole pages: else nobody could ask for what comes behind a short one. And who sends
   // one record whatever is asked cannot be told from who has one.
   const offsets = habits.short > 0 ? "any" : habits.offsets;
   const clamp = offsets === "ignore" && habits.clamp === 1 ? 2 : habits.clamp;
-  const isSeen = habits.total === "true" || (habits.limit > 1 && habits.clamp !== 1 && habits.short === 0);
+  const isSeen =
+    habits.total === "true" || (habits.limit > 1 && habits.clamp !== 1 && habits.short === 0 && offsets === "any");
   return { ...habits, offsets, clamp, emptyFrom: isSeen ? habits.emptyFrom : null };
 }
