@@ -29,8 +29,19 @@ export function pulledSet(files: readonly PulledFile[], pull: PullRecord): Deliv
 /** Without what no JSON of the database can hold: such an id or name is refused in its row, and is no column. */
 function storable(pull: PullRecord): PullRecord {
   const isStorable = (text: string): boolean => !text.includes("\0") && text.isWellFormed();
-  const collections = pull.collections.map((one) => ({ ...one, metadata: one.metadata.filter(isStorable) }));
-  return { ...pull, collections, seen: { ...pull.seen, orgs: pull.seen.orgs.filter(isStorable) } };
+  const orNull = (text: string | null): string | null => (text !== null && isStorable(text) ? text : null);
+  const { orgs, scopes, revision, sessionsEnd } = pull.seen;
+  return {
+    ...pull,
+    baseUrl: pull.baseUrl.toWellFormed().replaceAll("\0", ""),
+    collections: pull.collections.map((one) => ({ ...one, metadata: one.metadata.filter(isStorable) })),
+    seen: {
+      orgs: orgs.filter(isStorable),
+      scopes: scopes?.filter(isStorable) ?? null,
+      revision: orNull(revision),
+      sessionsEnd: orNull(sessionsEnd),
+    },
+  };
 }
 
 /**

@@ -59,10 +59,18 @@ t.test("a pull is received once, remembered, and filled again from landing", asy
   const district = await freshDistrict(t);
   const { sql } = district.system;
   const items = { orgs, users: [user("u1"), user("u2")] };
-  const first = await receive(district, items);
+  // What a database cannot hold, as in a token's scopes, ends no pull.
+  const seen = { orgs: ["o1", "o\0"], scopes: ["r", "s\0", "\uD800"], revision: "7\0", sessionsEnd: "2027\0" };
+  const first = await receive(district, items, { seen, baseUrl: "https://sis.example/\0a" });
+  t.match(await sql("deliveries").first(sql.raw("beside -> 'pull' as pull")), {
+    pull: {
+      baseUrl: "https://sis.example/a",
+      seen: { orgs: ["o1"], scopes: ["r"], revision: null, sessionsEnd: null },
+    },
+  });
   t.same(first.recorded, [first.row?.id]);
   await read(district, first);
-  const again = await receive(district, items);
+  const again = await receive(district, items, { seen, baseUrl: "https://sis.example/\0a" });
   t.same(again, { row: null, recorded: [null] }, "the same again is no delivery, and is recorded all the same");
 
   const other = await receive(district, { orgs, users: [user("u1")] }, { causes: ["orgs-narrowed"] });

@@ -11,6 +11,7 @@ import type { PulledCollection, PullRecord, Seen } from "../../domain/api/pulled
 import type { ApiSettings } from "../../domain/api/settings.ts";
 import { datePart, isDate } from "../../domain/dates.ts";
 import { AppError, isAppError } from "../../errors.ts";
+import { propertyOf } from "../oneroster/rest-cells.ts";
 import { defaultPatience, type OneRosterApi, type Patience } from "./api.ts";
 import { Asker, type Target } from "./asker.ts";
 import { sourcedIdOf } from "./envelope.ts";
@@ -249,8 +250,10 @@ class FileSink implements PageSink {
   }
 }
 
-/** So many names of metadata become columns. */
+/** So many names of metadata become columns: the first of all by name, whatever the order they came in. */
 const mostNames = 500;
+/** Names that are kept in mind to choose from. Behind so many, which no honest source has, order decides. */
+const mostNamesSeen = 5000;
 
 class Facts {
   readonly #collection: Collection;
@@ -262,8 +265,9 @@ class Facts {
     this.#collection = collection;
   }
 
+  /** Names that are left out are told nowhere. */
   get metadata(): readonly string[] {
-    return [...this.#metadata].toSorted();
+    return [...this.#metadata].toSorted().slice(0, mostNames);
   }
 
   /** Of orgs alone. */
@@ -273,9 +277,10 @@ class Facts {
 
   note(item: unknown): void {
     if (!isFields(item)) return;
-    const { metadata, status } = item;
+    const { status } = item;
+    const metadata = propertyOf(item, "metadata");
     if (isFields(metadata)) {
-      for (const name in metadata) if (this.#metadata.size < mostNames) this.#metadata.add(name);
+      for (const name in metadata) if (this.#metadata.size < mostNamesSeen) this.#metadata.add(name);
     }
     if (this.#collection !== "orgs" && this.#collection !== "academicSessions") return;
     if (typeof status === "string" && status.trim().toLowerCase() === "tobedeleted") return;

@@ -59,18 +59,19 @@ export class RestRows {
 
   /** The item under the standard's names; null when it has no id. */
   #read(item: Item): Item | null {
-    const isExact = Object.hasOwn(item, "sourcedId") && !isBlank(item["sourcedId"]);
-    const read = isExact ? item : this.#fold(item);
+    const read = this.#fold(item);
     const key = textCell(read["sourcedId"]);
     return typeof read["sourcedId"] === "boolean" || parseSourcedId(key) === null ? null : read;
   }
 
-  /** Who has the id in another letter case has the others so, too. */
+  /** Known properties in whatever letter case under their own names. As with `propertyOf`, the exact name goes first. */
   #fold(item: Item): Item {
+    const knownOf = (name: string): string => this.#folded.get(name.toLowerCase()) ?? name;
+    if (Object.keys(item).every((name) => knownOf(name) === name)) return item;
     const read = new Map<string, unknown>();
     for (const [name, value] of Object.entries(item)) {
-      const known = this.#folded.get(name.toLowerCase()) ?? name;
-      if (isBlank(read.get(known))) read.set(known, value);
+      const known = knownOf(name);
+      if (isBlank(read.get(known)) || (name === known && !isBlank(value))) read.set(known, value);
     }
     return Object.fromEntries(read);
   }
@@ -90,7 +91,8 @@ export class RestRows {
 
   #parts(item: Item, name: string, rowOf: (part: unknown, seen: Map<string, Row>) => Row): readonly Row[] {
     const parts = Object.hasOwn(item, name) ? item[name] : null;
-    if (isBlank(parts)) return [];
+    // An empty list says that there are none. Users must have roles: where they are not told, nobody knows which are gone.
+    if (isBlank(parts)) return this.#type === "role" ? [this.#faulty] : [];
     const seen = new Map<string, Row>();
     const all: readonly unknown[] = Array.isArray(parts) ? parts : [parts];
     return all.map((part) => rowOf(part, seen));
@@ -99,7 +101,7 @@ export class RestRows {
   /** A role of a user; they share status and time. One without a readable organisation may be any of the user's. */
   #roleRow(user: Item, value: unknown, seen: Map<string, Row>): Row {
     if (!isObject(value)) return this.#faulty;
-    const part = Object.hasOwn(value, "role") ? value : this.#fold(value);
+    const part = this.#fold(value);
     const [owner, org] = [textCell(user["sourcedId"]), onlyOne(part["org"])];
     const told = onlyOne(part["role"], textCell);
     const role = this.#tokens.get(told.toLowerCase()) ?? told;
