@@ -231,7 +231,12 @@ export const groups: readonly Group[] = [
       ["a role without an org", { roles: [made({ org: null })] }, "no key", "row.key"],
       ["a role that is a text", { roles: ["teacher"] }, "no key", "row.key"],
       ["a role of someone without an id", { sourcedId: null }, "no key", "row.key"],
-      ["no roles", { roles: null }, "nothing"],
+      ["roles that are null", { roles: null }, "no key", "row.key"],
+      ["roles that are not told", { roles: undefined }, "no key", "row.key"],
+      ["an empty list of roles", { roles: [] }, "nothing"],
+      ["roles in other letter case than the id", { roles: undefined, Roles: [made({})] }, { role: "teacher" }],
+      ["the exact name before another", { Roles: [made({ role: "student" })] }, { role: "teacher" }],
+      ["the exact name blank", { Roles: [made({})], roles: null }, { role: "teacher" }],
     ],
   },
   {

@@ -141,6 +141,20 @@ void t.test(
   },
 );
 
+void t.test("who tells no roles is named, and until then no role is deleted by absence", async (t) => {
+  const user = (sourcedId: string, roles?: readonly unknown[]): string =>
+    JSON.stringify({ ...user11, sourcedId, roles, role: undefined });
+  const teacher = user("a", [{ roleType: "primary", role: "teacher", org: "o1" }]);
+  const orgs = ['{"sourcedId":"o1","name":"N","type":"school"}'];
+  const silent = await judgePages({ version: "1.2", items: { orgs, users: [teacher, user("b"), user("c", [])] } });
+  t.match(silent.verdict.types, { user: { absence: true }, role: { absence: false, suspended: true } });
+  t.ok(silent.sink.standing.has('["role","~a~teacher~o1"]'), "roles of others are read");
+  t.match(renderReport(reportOf(silent)), /row\.key in users\.jsonl .*\n {4}item 2\n/u);
+  const told = await judgePages({ version: "1.2", items: { orgs, users: [teacher, user("b", [])] } });
+  t.match(told.verdict.types.role, { absence: true, suspended: false });
+  t.match(renderReport(reportOf(told)), /sem\.user_role_missing in users\.jsonl.*\n {4}item 2\n/u);
+});
+
 void t.test("rows that contradict take back roles that were sent, in a second reading of the pages", async (t) => {
   const user = (more: Readonly<Record<string, unknown>>): string => JSON.stringify({ ...user11, ...more });
   const items = { users: [user({}), user({ sourcedId: "y" }), user({ givenName: "C" })] };

@@ -150,8 +150,10 @@ export const rowRules = {
     severity: "error",
     rule: "row.guid",
     section: types,
-    message: "The sourcedId is blank, longer than 255 characters, or has control characters.",
-    remedy: "Give every row a sourcedId; until then nothing is deleted by absence from this file.",
+    message:
+      "The sourcedId is blank, longer than 255 characters, or has control characters; or an API tells no roles of a user.",
+    remedy:
+      "Give every row a sourcedId, and users of an API their roles; until then nothing is deleted by absence from this file.",
   },
   "row.list": {
     severity: "error",

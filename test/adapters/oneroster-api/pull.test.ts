@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 
+import type { OneRosterApi } from "../../../libs/adapters/oneroster-api/api.ts";
 import { connect } from "../../../libs/adapters/oneroster-api/connect.ts";
 import { itemsOf, parseJson, sourcedIdOf } from "../../../libs/adapters/oneroster-api/envelope.ts";
 import { type Pulled, type PullOptions, pullCollections } from "../../../libs/adapters/oneroster-api/pull.ts";
@@ -48,6 +49,28 @@ async function pull(from: Served, about: Partial<PullOptions> = {}): Promise<Pul
   } finally {
     await api.close();
   }
+}
+
+/** What is known of a source that has these orgs and nothing else. */
+async function pullOrgs(items: readonly unknown[]): Promise<Pulled> {
+  const profile = profileOf("generic");
+  if (profile === null) throw new Error("there is no generic profile");
+  const headers = new Map([["x-total-count", String(items.length)]]);
+  const api: OneRosterApi = {
+    baseUrl: served.settings.baseUrl,
+    get: (url) => {
+      const from = Number(url.searchParams.get("offset") ?? 0);
+      const to = from + Number(url.searchParams.get("limit") ?? items.length);
+      const text = JSON.stringify({ orgs: items.slice(from, to) });
+      return Promise.resolve({ url, status: 200, headers, text });
+    },
+    grantedScopes: () => null,
+    requests: () => 0,
+    close: () => Promise.resolve(),
+  };
+  const { signal } = new AbortController();
+  const about = { profile, settings: served.settings, wanted: ["orgs"], counts: null, folder, signal } as const;
+  return await pullCollections(api, { ...about, patience: quick });
 }
 
 async function idsIn(path: string, collection: Collection): Promise<readonly string[]> {
@@ -111,4 +134,12 @@ t.test("a permission that lacks costs one request for a collection", async (t) =
   t.ok(isAppError(error, "api.forbidden"));
   const asked = served.requests.slice(before).filter(({ collection }) => collection !== null);
   t.strictSame([...new Set(asked.map(({ collection }) => collection))], ["orgs"]);
+});
+
+t.test("names of metadata are the first by name in whatever order and letter case they come", async (t) => {
+  const names = Array.from({ length: 600 }, (_, at) => `n${String(at).padStart(3, "0")}`);
+  const items = names.map((name) => ({ sourcedId: name, Metadata: { [name]: 1 } }));
+  const [forth, back] = [await pullOrgs(items), await pullOrgs(items.toReversed())];
+  t.strictSame(forth.collections[0]?.metadata, names.slice(0, 500));
+  t.strictSame(back.collections[0]?.metadata, names.slice(0, 500));
 });
