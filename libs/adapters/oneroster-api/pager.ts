@@ -9,11 +9,13 @@
 // the better one; then, too, two readings must see the same.
 //
 // How the end is proved:
-//   the last record alone where it was, and twice nothing behind it: empty,     the end, if no total says otherwise
-//   404 or 400
+//   the last record alone where it was, then nothing behind it (empty, 404 or   the end, if no total says otherwise
+//   400; twice, unless a total that was ahead is reached), then the last
+//   record alone again
 //   a short page, or a total that is reached                                    no end: asked as above
 //   nothing behind the last record, and the total is not reached                asked with patience; then incomplete
-//   an empty page or 404 at the last record's own place                         asked with patience; then incomplete
+//   an empty page or 404 at the last record's own place                         asked with patience; then read again from
+//                                                                               the beginning, as below
 //   400 at the last record's own place                                          plain offsets are tried
 //   no link on a page that was reached by a link                                the end, once two readings are the same
 //   a link that leads to nothing new                                            incomplete, unless the total is reached

@@ -250,6 +250,7 @@ export class Reading {
     const offset = this.#items - 1;
     let asked = early;
     let alone = 0;
+    let isBehindSeen = false;
     let wrong = 0;
     let none = 0;
     for (;;) {
@@ -259,7 +260,7 @@ export class Reading {
         // The record was there: an answer that is empty is not believed, nor that there is no such page.
         none += 1;
         if (none >= Math.max(2, this.#asker.patience.tries))
-          throw this.#asker.incomplete(`the source shows nothing at offset ${offset}, where a record was`, { offset });
+          throw new Movement("other", `the source shows nothing at offset ${offset}, where a record was`);
         await this.#asker.pause(none);
       } else if (!this.#beginsWithLast(page)) {
         wrong += 1;
@@ -268,11 +269,14 @@ export class Reading {
       } else {
         this.#noteTotal(page, offset);
         if (page.items.length > 1) return this.#withoutOverlap(page);
+        // It still stands where it was after nothing was found behind it: so nothing moved up meanwhile.
+        if (isBehindSeen) return null;
         alone += 1;
         const behind = await this.#behindOffset();
+        isBehindSeen = behind === null;
         // A page of one record is no end. Of the records behind it, asked for by themselves, nobody knows what they follow.
-        if (behind === null || alone > 1) return behind;
-        this.#loose -= 1;
+        if (behind !== null && alone > 1) return behind;
+        if (behind !== null) this.#loose -= 1;
       }
     }
   }
@@ -297,7 +301,9 @@ export class Reading {
       if (page === null || page.items.length === 0) {
         none += 1;
         const isLacking = this.#believes && this.#total !== null && !this.#isTotalReached;
-        if (none >= (isLacking ? Math.max(2, this.#asker.patience.tries) : 2)) {
+        // With the last record alone where it was, and a total that was ahead and is reached, once is proof enough.
+        const isShown = this.#overlaps && this.#isTotalReached && this.#wasAhead;
+        if (none >= (isLacking ? Math.max(2, this.#asker.patience.tries) : isShown ? 1 : 2)) {
           // A source that refuses offsets where records were may refuse this one for the same reason.
           if (page === null && !this.#overlaps && !(this.#isTotalReached && this.#wasAhead))
             throw this.#asker.incomplete(`the source refuses offset ${offset}, as it did others`, { offset });
@@ -325,7 +331,8 @@ export class Reading {
 
   /**
    * The server gives the same page whatever offset it is asked for. It is the collection if it is more than was asked for;
-   * or if, when one record is asked for, it comes again, or the same total, which then counts more than its page.
+   * or if, when one record is asked for, it comes again, or the same total, which then counts more than its page, or a link
+   * to the next page: then a page without one is the last.
    */
   async #withoutPaging(): Promise<null> {
     const { limit } = this.#asker.target;
@@ -336,7 +343,8 @@ export class Reading {
     for (let tries = 1; tries <= 2 && limit > 1; tries++) {
       const one = await this.#asker.ask(this.#asker.at(0, 1));
       if (one === null) break;
-      if (this.#repeatsFirst(one) || (this.#isTotalReached && one.total === this.#total)) proofs += 1;
+      const isCounted = this.#isTotalReached && one.total === this.#total;
+      if (this.#repeatsFirst(one) || isCounted || isCursor(one.next)) proofs += 1;
     }
     if (proofs === 2) return null;
     throw this.#asker.incomplete("the source answers the same page whatever offset is asked", { items });

@@ -25,6 +25,10 @@ const cases: readonly Case[] = [
   { name: "links without brackets", habits: { link: "bare" } },
   { name: "links to another host, which is not asked", habits: { link: "foreign", total: "none" } },
   { name: "links without offsets", habits: { link: "cursor", total: "none" } },
+  {
+    name: "links without offsets, all on one page, and offsets that mean nothing",
+    habits: { link: "cursor", offsets: "ignore", total: "none", rows: 5 },
+  },
   { name: "links without offsets that loop", habits: { link: "cursor-loop", total: "none" } },
   { name: "links without offsets, and offsets that mean nothing", habits: { link: "cursor", offsets: "ignore" } },
   {
@@ -126,7 +130,7 @@ t.test(
     await readShelf(shelf);
     t.strictSame(
       shelf.asked,
-      [0, 9, 18, 24, 25, 25].map((offset) => `?limit=10&offset=${offset}`),
+      [0, 9, 18, 24, 25, 24].map((offset) => `?limit=10&offset=${offset}`),
       "the last three prove that there is nothing more",
     );
   },
