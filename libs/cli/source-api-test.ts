@@ -3,6 +3,7 @@
 import { Command } from "commander";
 
 import { pullsFromEnv } from "../../services/ingest-api/config.ts";
+import { proxyKeyFor } from "../../services/ingest-api/context.ts";
 import { timeOfDay } from "../../services/ingest-api/due.ts";
 import { credentialsOf } from "../adapters/postgres/api-credentials.ts";
 import type { ApiSource } from "../adapters/postgres/api-sources.ts";
@@ -67,22 +68,13 @@ async function probeOf(system: System, source: ApiSource): Promise<Probe> {
 
 /** @throws AppError `api.credentials-missing` that names what is missing. */
 async function signingIn(system: System, source: ApiSource): Promise<Readonly<Record<string, string>>> {
-  if (source.settings.auth === "proxy") return { secret: proxyKey() };
+  if (source.settings.auth === "proxy") return { secret: proxyKeyFor(pullsFromEnv().proxy, source.settings) };
   const missing = await missingLabels(system, source);
   if (missing.length > 0)
     throw new AppError("api.credentials-missing", {
       message: `source ${source.id} of ${source.district} lacks ${missing.join(", ")}`,
     });
   return credentialsOf(system.sql, system.secretKey, placeOf(source));
-}
-
-/** The partner's key is ours, and the same for all districts (C014). */
-function proxyKey(): string {
-  const { proxy } = pullsFromEnv();
-  if (proxy !== null) return proxy.key;
-  throw new AppError("api.credentials-missing", {
-    message: "ROLLCALL_CLASSLINK_KEY, our key as a partner, is not set",
-  });
 }
 
 /** One line on a terminal, drawn again as counts grow; nothing where nobody watches. */

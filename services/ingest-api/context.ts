@@ -7,9 +7,10 @@ import { runningPlaces } from "../../libs/adapters/postgres/api-pulls.ts";
 import { districtOf } from "../../libs/adapters/postgres/districts.ts";
 import type { SecretKey } from "../../libs/adapters/sealed.ts";
 import type { ApiProfile } from "../../libs/domain/api/profile.ts";
+import type { ApiSettings } from "../../libs/domain/api/settings.ts";
 import { profileOf } from "../../libs/domain/api/profiles.ts";
 import { defaultPolicy, type Policy } from "../../libs/domain/policy.ts";
-import { type AppError, isAppError } from "../../libs/errors.ts";
+import { AppError, isAppError } from "../../libs/errors.ts";
 import type { IngestContext } from "../../libs/ingest/deliver.ts";
 import { type DueFacts, type LocalTime, retryPauseMs } from "./due.ts";
 
@@ -22,6 +23,20 @@ export type ApiContext = IngestContext & {
 
 /** The vendor's proxy where districts share with us, and our key for it (C014). */
 export type ProxyAccess = { readonly url: string; readonly key: string };
+
+/**
+ * The partner's key is ours, one for all districts that share with us (C014), and opens each of them: it goes to the proxy
+ * and nowhere else, whatever the base URL of a source says.
+ * @throws AppError `api.credentials-missing`, `api.share`.
+ */
+export function proxyKeyFor(proxy: ProxyAccess | null, { baseUrl }: Pick<ApiSettings, "baseUrl">): string {
+  if (proxy === null)
+    throw new AppError("api.credentials-missing", {
+      message: "ROLLCALL_CLASSLINK_KEY, our key as a partner, is not set",
+    });
+  if (URL.parse(baseUrl)?.origin === URL.parse(proxy.url)?.origin) return proxy.key;
+  throw new AppError("api.share", { message: "the base URL is not on the proxy that ROLLCALL_CLASSLINK_URL names" });
+}
 
 export type ApiWork = ApiContext & {
   readonly proxy: ProxyAccess | null;

@@ -30,7 +30,7 @@ import type { Policy } from "../../libs/domain/policy.ts";
 import { AppError, isAppError } from "../../libs/errors.ts";
 import { type DeliveryRow, readDelivery } from "../../libs/ingest/deliver.ts";
 import { lastPulled, receivePulled } from "../../libs/ingest/pulled-set.ts";
-import { type ApiWork, factsOf, type Known, knownOf, timeOf } from "./context.ts";
+import { type ApiWork, factsOf, type Known, knownOf, proxyKeyFor, timeOf } from "./context.ts";
 import { doubtsOf } from "./doubts.ts";
 import { dueOf, timeOfDay } from "./due.ts";
 import { noteFailure, noteStopped } from "./ended.ts";
@@ -163,12 +163,7 @@ async function mayPull(work: ApiWork, { place, source, profile, timeZone }: Pull
     throw new AppError("source.disabled", { message: `the source ${place.source} of ${place.district} is disabled` });
   if (expiryStep(expires, localDate(work.clock.now(), timeZone)) === 0)
     throw new AppError("api.expired", { message: `its credentials expired on ${expires}`, details: { expires } });
-  // The partner's key is ours, one for all districts that share with us (C014).
-  if (auth === "proxy" && work.proxy !== null) return { secret: work.proxy.key };
-  if (auth === "proxy")
-    throw new AppError("api.credentials-missing", {
-      message: "the key of the proxy is missing: ROLLCALL_CLASSLINK_KEY",
-    });
+  if (auth === "proxy") return { secret: proxyKeyFor(work.proxy, source.settings) };
   const credentials = await credentialsOf(work.sql, work.secretKey, place);
   const missing = missingFields(profile, auth, Object.keys(credentials));
   if (missing.length > 0)

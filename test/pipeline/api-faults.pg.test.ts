@@ -41,7 +41,7 @@ function faultIn(fault: Fault, trial: Trial): string | null {
   return null;
 }
 
-t.test("no fault of a source deletes anybody or loses a record", async (t) => {
+t.test("I25 no fault of a source deletes anybody or loses a record", async (t) => {
   const system = await freshSystem(t);
   const settings = { revisionHeader: "x-permission-revision" };
   const lanes: Lane[] = [];
