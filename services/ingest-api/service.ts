@@ -61,7 +61,8 @@ export async function runIngestApi(context: ApiContext, options: ApiOptions, sig
   const work: ApiWork = { ...context, proxy, patience, chance };
   const pulls = new Pulls(work, options, AbortSignal.any([signal, stop.signal]));
   try {
-    if (options.onlyByHand !== true) await sealAnew(work);
+    if (options.onlyByHand === true) await cleanSpool(work);
+    else await sealAnew(work);
     while (!signal.aborted) {
       await pulls.look();
       await sleep(options.times.pollIntervalMs, undefined, { signal }).catch(() => {});

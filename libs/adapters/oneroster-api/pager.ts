@@ -22,7 +22,8 @@
 //   the first page whatever is asked: longer than asked for, or when one         the end
 //   record is asked for the same again, or one and the same total
 //   the first page whatever is asked, else                                      incomplete
-//   the total shrank; the last record is not where it was; pages show           read again from the beginning, up to
+//   the total shrank                                                            incomplete
+//   the last record is not where it was; pages show                            read again from the beginning, up to
 //   nothing new                                                                 3 times; then incomplete
 //   ids that came twice; a page of which it is not known what it follows        read again, until a reading has none, or
 //                                                                               sees the same as the one before
@@ -75,7 +76,8 @@ export async function readCollection(options: {
     seen = Math.max(seen, items);
     if (result.outcome === "absent") return result;
     if (result.outcome === "moved") {
-      if (result.why === "offsets") lost += 1;
+      // Where a page did begin with the last record of the one before, offsets are honoured: then it is the records that moved.
+      if (result.why === "offsets" && result.pages <= 1) lost += 1;
       reason = result.reason;
       continue;
     }

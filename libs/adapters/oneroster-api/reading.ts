@@ -42,8 +42,9 @@ export type Moved = {
   readonly outcome: "moved";
   readonly why: "offsets" | "other";
   readonly reason: string;
-  /** Items received until then. */
+  /** Items and pages received until then. */
   readonly items: number;
+  readonly pages: number;
 };
 
 export type ReadingResult = Finished | Moved | { readonly outcome: "absent" };
@@ -103,7 +104,7 @@ export class Reading {
       return this.#finished();
     } catch (error) {
       if (error instanceof Movement)
-        return { outcome: "moved", why: error.why, reason: error.message, items: this.#items };
+        return { outcome: "moved", why: error.why, reason: error.message, items: this.#items, pages: this.#pages };
       throw error;
     }
   }
@@ -169,7 +170,7 @@ export class Reading {
       return;
     }
     if (this.#total !== null && total < this.#total)
-      throw new Movement("other", `it shrank from ${this.#total} to ${total} while it was read`);
+      throw this.#asker.incomplete(`it shrank from ${this.#total} to ${total} while it was read`);
     if (this.#total !== null && total > this.#total) this.#hasTotalChanged = true;
     this.#total = total;
   }

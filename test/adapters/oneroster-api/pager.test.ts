@@ -6,7 +6,13 @@ import t from "tap";
 import { Random } from "../../support/seeded.ts";
 import { type Habits, plain, readShelf, Shelf } from "./shelf.ts";
 
-type Case = { readonly name: string; readonly habits: Partial<Habits>; readonly incomplete?: RegExp };
+type Case = {
+  readonly name: string;
+  readonly habits: Partial<Habits>;
+  readonly incomplete?: RegExp;
+  /** The reason by which it may be incomplete: it depends on when rows go. */
+  readonly mayBe?: RegExp;
+};
 
 const cases: readonly Case[] = [
   { name: "totals and whole pages", habits: {} },
@@ -98,18 +104,22 @@ const cases: readonly Case[] = [
   },
   { name: "nothing from the first record on", habits: { emptyFrom: 0 }, incomplete: /counts 25 and shows none/u },
   { name: "rows that come while it is read", habits: { grow: 0.5 } },
-  { name: "rows that go while it is read", habits: { shrink: 0.5 } },
+  { name: "rows that go while it is read", habits: { shrink: 0.5 }, mayBe: /shrank/u },
   { name: "rows that go while it is read, without a total", habits: { shrink: 0.5, total: "none", limit: 4 } },
   { name: "rows that go as others come, so that the total stays", habits: { swap: 0.5, limit: 4 } },
   { name: "rows that go at every request", habits: { shrink: 1, movements: 999, limit: 2 }, incomplete: /shrank/u },
   { name: "mishaps", habits: { mishap: 0.4, limit: 4, total: "none" } },
 ];
 
-for (const { name, habits, incomplete } of cases) {
+for (const { name, habits, incomplete, mayBe } of cases) {
   t.test(`a source with ${name} is ${incomplete === undefined ? "read whole" : "incomplete"}`, async (t) => {
     for (let seed = 1; seed <= 5; seed++) {
       const shelf = new Shelf(habits, new Random(seed, 1));
       const read = await readShelf(shelf, habits.limit);
+      if (mayBe !== undefined && read.outcome === "incomplete") {
+        t.match(read.reason, mayBe);
+        continue;
+      }
       if (incomplete !== undefined) {
         t.equal(read.outcome, "incomplete");
         t.match(read.reason, incomplete);
