@@ -24,7 +24,7 @@ const credentials: readonly Fault[] = [
   {
     name: "token-expires-mid-pull",
     does: "takes a token for four requests of a collection",
-    expected: "either",
+    expected: "whole",
     tokens: true,
     hooks: () => ({ revokes: ({ nth }) => nth % 5 === 0 }),
   },

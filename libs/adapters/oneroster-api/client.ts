@@ -22,6 +22,9 @@ export type ClientOptions = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
+/** Of one request: a source that ends tokens faster than this is not read. */
+const mostRenewals = 5;
+
 type Signed = { readonly reply: Reply; readonly authorization: string };
 
 export class OneRosterClient implements OneRosterApi {
@@ -30,6 +33,8 @@ export class OneRosterClient implements OneRosterApi {
   readonly #gate: Gate;
   /** Where requests go. A source that redirects to https is asked there from then on. */
   #home: URL;
+  /** What was signed with last when the source took it: a token that others used up meanwhile is renewed once more. */
+  #accepted = "";
 
   constructor(options: ClientOptions) {
     this.baseUrl = options.baseUrl;
@@ -40,10 +45,15 @@ export class OneRosterClient implements OneRosterApi {
 
   async get(url: URL): Promise<ApiAnswer> {
     const own = this.#own(url);
-    const { reply, authorization } = await this.#ask(own);
-    if (reply.status !== 401) return answerOf(reply, own);
-    await this.#options.signer.refuse(authorization);
-    return answerOf((await this.#ask(own)).reply, own);
+    for (let renewals = 0, before = ""; ; renewals++) {
+      const { reply, authorization } = await this.#ask(own);
+      if (reply.status === 200) this.#accepted = authorization;
+      const isNew = authorization !== before;
+      before = authorization;
+      const isWorn = renewals === 0 || (renewals < mostRenewals && isNew && authorization === this.#accepted);
+      if (reply.status !== 401 || !isWorn) return answerOf(reply, own);
+      await this.#options.signer.refuse(authorization);
+    }
   }
 
   grantedScopes(): readonly string[] | null {

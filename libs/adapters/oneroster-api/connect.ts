@@ -3,7 +3,7 @@
 // OneRoster service does is taken.
 
 import { baseUrls, collectionUrl, tokenUrls } from "../../domain/api/base-url.ts";
-import { type Collection, envelopes } from "../../domain/api/collections.ts";
+import type { Collection } from "../../domain/api/collections.ts";
 import { missingFields } from "../../domain/api/credentials.ts";
 import type { ApiProfile } from "../../domain/api/profile.ts";
 import { scopesFor } from "../../domain/api/scopes.ts";
@@ -11,8 +11,8 @@ import type { ApiSettings } from "../../domain/api/settings.ts";
 import { AppError, isAppError } from "../../errors.ts";
 import { type ApiAnswer, defaultPatience, type OneRosterApi, type Patience } from "./api.ts";
 import { OneRosterClient } from "./client.ts";
+import { readEnvelope } from "./envelope.ts";
 import { toldUrl } from "./faults.ts";
-import { isObject, toJson } from "./json.ts";
 import { TokenSigner } from "./oauth2.ts";
 import { ShareSigner } from "./shares.ts";
 import { oauth1Signer, type Signer } from "./signer.ts";
@@ -173,14 +173,7 @@ function headersOf({ profile, credentials }: ConnectOptions): Readonly<Record<st
 /** null: a OneRoster service speaks. An empty object is an empty collection (oneroster.md section 4.2). */
 function faultOfProbe({ status, text }: ApiAnswer): string | null {
   if (status === 404) return "it answers 404";
-  const answer = toJson(text);
-  const isList = Array.isArray(answer) || (isObject(answer) && isEnvelope(answer));
-  return isList ? null : "its answer is none of OneRoster";
-}
-
-function isEnvelope(answer: object): boolean {
-  const names = Object.keys(answer);
-  return names.length === 0 || names.some((name) => envelopes.orgs.includes(name));
+  return readEnvelope(text, "orgs").outcome === "items" ? null : "its answer is none of OneRoster";
 }
 
 /** Another address of the same host will not do better when the host itself does not answer. */
