@@ -5,9 +5,9 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import ssh2 from "ssh2";
 import t, { type Test } from "tap";
 
+import { newKeyPair } from "../../libs/adapters/sftp/key-pair.ts";
 import { isPassword } from "../../libs/adapters/sftp/password.ts";
 import { auditSftp } from "../../libs/adapters/sftp/audit.ts";
 import { PostgresAccounts } from "../../libs/adapters/sftp/accounts.ts";
@@ -46,7 +46,7 @@ async function installed(t: Test): Promise<Installed> {
 /** A file with a new public key. */
 function keyFile(folder: string, name: string): string {
   const file = join(folder, name);
-  writeFileSync(file, `# for the test\n${ssh2.utils.generateKeyPairSync("ed25519").public} office\n`);
+  writeFileSync(file, `# for the test\n${newKeyPair("ed25519").public} office\n`);
   return file;
 }
 

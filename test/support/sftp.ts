@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 import ssh2 from "ssh2";
 
+import { newKeyPair } from "../../libs/adapters/sftp/key-pair.ts";
 import { type HostKeys, openHostKeys } from "../../libs/adapters/sftp/host-keys.ts";
 import { hashPassword } from "../../libs/adapters/sftp/password.ts";
 import { readPublicKey } from "../../libs/adapters/sftp/public-key.ts";
@@ -166,7 +167,7 @@ export function subsystem(client: ssh2.Client): Promise<ssh2.ClientChannel> {
 
 /** A key pair as a client has it, and what the server knows of it. */
 export function keyPair(): { readonly privateKey: string; readonly fingerprint: string } {
-  const { private: privateKey, public: line } = ssh2.utils.generateKeyPairSync("ed25519");
+  const { private: privateKey, public: line } = newKeyPair("ed25519");
   const read = readPublicKey(line);
   if (read.outcome === "fault") throw new Error(read.fault);
   return { privateKey, fingerprint: read.key.fingerprint };

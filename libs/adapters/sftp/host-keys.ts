@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import ssh2 from "ssh2";
 
+import { newKeyPair } from "./key-pair.ts";
 import { fingerprintOf } from "./public-key.ts";
 import { syncFolder } from "../sync-folder.ts";
 
@@ -17,18 +18,14 @@ export type HostKeys = {
   readonly fingerprints: readonly { readonly type: string; readonly fingerprint: string }[];
 };
 
-const kinds = [
-  { name: "ed25519", make: () => ssh2.utils.generateKeyPairSync("ed25519") },
-  { name: "ecdsa", make: () => ssh2.utils.generateKeyPairSync("ecdsa", { bits: 256 }) },
-  { name: "rsa", make: () => ssh2.utils.generateKeyPairSync("rsa", { bits: 3072 }) },
-] as const;
+const kinds = ["ed25519", "ecdsa", "rsa"] as const;
 
 /** The keys in `<data>/sftp`; what is missing is made. @throws when the folder cannot be read or written. */
 export async function openHostKeys(dataDir: string): Promise<HostKeys> {
   const folder = join(dataDir, "sftp");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const keys: string[] = [];
-  for (const { name, make } of kinds) keys.push(await openKey(folder, name, () => make().private));
+  for (const kind of kinds) keys.push(await openKey(folder, kind, () => newKeyPair(kind).private));
   return { keys, fingerprints: keys.map(describe) };
 }
 

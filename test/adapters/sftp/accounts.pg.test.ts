@@ -2,14 +2,13 @@
 
 import t from "tap";
 
+import { newKeyPair } from "../../../libs/adapters/sftp/key-pair.ts";
 import { addCredential } from "../../../libs/adapters/postgres/sftp-credentials.ts";
 import { PostgresAccounts, usernameOf } from "../../../libs/adapters/sftp/accounts.ts";
 import { hashPassword } from "../../../libs/adapters/sftp/password.ts";
 import { readPublicKey } from "../../../libs/adapters/sftp/public-key.ts";
 import { parseSourceId } from "../../../libs/domain/ids.ts";
 import { addDistrict, freshSystem } from "../../support/system.ts";
-
-import ssh2 from "ssh2";
 
 t.test("an account is an enabled source of the kind sftp, by its name alone", async (t) => {
   const system = await freshSystem(t);
@@ -48,7 +47,7 @@ t.test("several passwords and keys hold at once, and each says when it was used 
       fingerprint: null,
       secret: await hashPassword(password),
     });
-  const key = readPublicKey(ssh2.utils.generateKeyPairSync("ed25519").public);
+  const key = readPublicKey(newKeyPair("ed25519").public);
   if (key.outcome === "fault") return t.fail(key.fault);
   await addCredential(system.sql, place, {
     kind: "key",
