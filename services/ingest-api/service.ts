@@ -8,6 +8,7 @@ import type { Patience } from "../../libs/adapters/oneroster-api/api.ts";
 import { resealCredentials } from "../../libs/adapters/postgres/api-credentials.ts";
 import { deleteOldPulls } from "../../libs/adapters/postgres/api-pulls.ts";
 import { isAppError } from "../../libs/errors.ts";
+import { Rarely } from "../../libs/runtime/rarely.ts";
 import { checkUp } from "./checkups.ts";
 import {
   allKnown,
@@ -191,21 +192,5 @@ class Pulls {
       const notice = { code, severity: "error", message: `${textOf(place)}: ${message}`, remedy, since } as const;
       await tellOnce(this.#work, place, { ...notice, as: message });
     }
-  }
-}
-
-/** Says now and then that it is time, and the first time too. */
-class Rarely {
-  readonly #everyMs: number;
-  #last = -Infinity;
-
-  constructor(everyMs: number) {
-    this.#everyMs = everyMs;
-  }
-
-  isTime(): boolean {
-    if (performance.now() - this.#last < this.#everyMs) return false;
-    this.#last = performance.now();
-    return true;
   }
 }

@@ -24,6 +24,7 @@ import type { DistrictId, SourceId } from "../../libs/domain/ids.ts";
 import type { Policy } from "../../libs/domain/policy.ts";
 import type { AppError } from "../../libs/errors.ts";
 import type { IngestContext } from "../../libs/ingest/deliver.ts";
+import { Rarely } from "../../libs/runtime/rarely.ts";
 import { type DropWork, isDue, nameOf, readSets } from "./drop-sets.ts";
 import { tellLate } from "./expected.ts";
 import { failureOf, Failures } from "./failures.ts";
@@ -339,22 +340,6 @@ class Watch {
       )
       .select("district", "source", "state", "complete_at", "received_told_at");
     return Map.groupBy(rows, ({ district, source }) => `${district} ${source}`);
-  }
-}
-
-/** Says now and then that it is time, and the first time too. */
-class Rarely {
-  readonly #everyMs: number;
-  #last = -Infinity;
-
-  constructor(everyMs: number) {
-    this.#everyMs = everyMs;
-  }
-
-  isTime(): boolean {
-    if (performance.now() - this.#last < this.#everyMs) return false;
-    this.#last = performance.now();
-    return true;
   }
 }
 

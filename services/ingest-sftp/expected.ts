@@ -3,10 +3,9 @@
 
 import type { Source } from "../../libs/adapters/postgres/sources.ts";
 import { districtOf } from "../../libs/adapters/postgres/districts.ts";
-import { recordCodec } from "../../libs/adapters/registry/record-codec.ts";
 import { lastMoment } from "../../libs/adapters/schedule.ts";
 import type { IngestContext } from "../../libs/ingest/deliver.ts";
-import { controlKey, controlTopics } from "../../libs/topics.ts";
+import { tellIf } from "../../libs/ingest/notice.ts";
 
 const minuteMs = 60_000;
 const code = "delivery.late";
@@ -41,23 +40,19 @@ async function tellOnce(
 ): Promise<boolean> {
   const { district, id } = source;
   const at = new Date(due);
-  return context.log.transaction(async (tx) => {
-    const told = await tx
-      .sql("sources")
+  const notice = {
+    district,
+    code,
+    severity: "warning",
+    message: `${district}.${id}: no set came by ${at.toISOString()}`,
+    remedy: `Ask the district whether its export ran; \`rollcall source waiting ${district}\` shows what lies there, \`rollcall source audit ${district}\` who signed in.`,
+    since: due,
+  } as const;
+  return tellIf(context, notice, async (sql) => {
+    const told = await sql("sources")
       .where({ district, id })
       .whereRaw("(late_told_at is null or late_told_at < ?)", [at])
       .update({ late_told_at: at });
-    if (told === 0) return false;
-    const value = recordCodec(context.codec).encode("rollcall.control.Notice", {
-      district,
-      code,
-      severity: "warning",
-      message: `${district}.${id}: no set came by ${at.toISOString()}`,
-      remedy: `Ask the district whether its export ran; \`rollcall source waiting ${district}\` shows what lies there, \`rollcall source audit ${district}\` who signed in.`,
-      since: due,
-      at: context.clock.now(),
-    });
-    tx.append(controlTopics.notices.name, [{ key: controlKey(district, code), value }]);
-    return true;
+    return told > 0;
   });
 }

@@ -1,10 +1,9 @@
 // What failed lately and is left alone for a while. Only in memory: after a start everything is tried once more.
 // It keeps true that a failure is logged each time, and told to people by a notice once until it passes or changes.
 
-import { recordCodec } from "../../libs/adapters/registry/record-codec.ts";
 import { type AppError, isAppError } from "../../libs/errors.ts";
 import type { IngestContext } from "../../libs/ingest/deliver.ts";
-import { controlKey, controlTopics } from "../../libs/topics.ts";
+import { tellIf } from "../../libs/ingest/notice.ts";
 
 export type Failure = {
   readonly district: string;
@@ -49,12 +48,8 @@ export class Failures {
   async #raise({ district, delivery, error }: Failure, since: number): Promise<void> {
     const { code, remedy } = error;
     const message = delivery === null ? error.message : `${delivery}: ${error.message}`;
-    const notice = { district, code, severity: "error", message, remedy, since, at: this.#context.clock.now() };
-    const value = recordCodec(this.#context.codec).encode("rollcall.control.Notice", notice);
-    await this.#context.log.transaction(async (tx) => {
-      tx.append(controlTopics.notices.name, [{ key: controlKey(district, code), value }]);
-      await Promise.resolve();
-    });
+    const notice = { district, code, severity: "error", message, remedy, since } as const;
+    await tellIf(this.#context, notice, () => Promise.resolve(true));
   }
 }
 

@@ -7,11 +7,10 @@ import type { SourceKey } from "../../libs/adapters/drops/place.ts";
 import { whereSource } from "../../libs/adapters/drops/rows.ts";
 import type { Source } from "../../libs/adapters/postgres/sources.ts";
 import { keyOf } from "../../libs/adapters/drops/contents.ts";
-import { recordCodec } from "../../libs/adapters/registry/record-codec.ts";
 import { isOfSet, type Waiting, waitingText } from "../../libs/domain/drop.ts";
 import { localTime } from "../../libs/ingest/district-report.ts";
 import type { IngestContext } from "../../libs/ingest/deliver.ts";
-import { controlKey, controlTopics } from "../../libs/topics.ts";
+import { appendNotice } from "../../libs/ingest/notice.ts";
 import { removeReport, writeReport } from "./report-folder.ts";
 
 const code = "drop.waiting";
@@ -104,16 +103,14 @@ async function tellPeople(context: IngestContext, source: Source, wait: Wait): P
       .update({ told_at: new Date(now), state: JSON.stringify({ ...wait.state, toldAs: says }) });
     // Another process told it.
     if (rows === 0) return;
-    const value = recordCodec(context.codec).encode("rollcall.control.Notice", {
+    appendNotice(tx, context, {
       district,
       code,
       severity: "warning",
       message: `${district}.${id}: a set is not complete: ${says}`,
       remedy: `\`rollcall source waiting ${district}\` shows what lies there and what is missing; ask the district to upload the whole set again.`,
       since: wait.since.getTime(),
-      at: now,
     });
-    tx.append(controlTopics.notices.name, [{ key: controlKey(district, code), value }]);
   });
 }
 

@@ -1,6 +1,7 @@
 // Items of an answer, whatever the server wraps them in (OneRoster REST binding; section 4.2 of our notes on it).
 // It keeps true: what is not understood is a fault and never an empty collection, and numbers keep all their digits.
 
+import { isObject } from "./json.ts";
 import { type Collection, envelopes } from "../../domain/api/collections.ts";
 
 /** `array`: the property that holds the items; null for a bare array, or where there is no array. */
@@ -119,10 +120,6 @@ function singularOf(name: string): string {
 /** A word of the server's that may be shown: it is no person's data when it looks like a name in a program. */
 function plain(word: string): string {
   return /^[\w.\- ]{1,40}$/u.test(word) ? word : "of another kind";
-}
-
-function isObject(value: unknown): value is Properties {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function fault(reason: string): Envelope {

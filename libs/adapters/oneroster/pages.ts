@@ -4,7 +4,7 @@
 
 import type { Collection } from "../../domain/api/collections.ts";
 import { itemsOf, parseJson } from "../oneroster-api/envelope.ts";
-import { isObject } from "./rest-cells.ts";
+import { isObject } from "../oneroster-api/json.ts";
 import { unreadable } from "./unreadable.ts";
 
 export type Page = {

@@ -2,6 +2,7 @@
 // It keeps true: null, an empty text and a property that is not there are blank; what is of another kind than its field
 // is never dropped but stands as a cell that refuses the row; whatever a value holds, nothing throws.
 
+import { isObject } from "../oneroster-api/json.ts";
 import { unreachable } from "../../domain/assert.ts";
 import { itemMark, malformed, pairMark } from "../../domain/oneroster/cell-codec.ts";
 import type { Field } from "../../domain/oneroster/description.ts";
@@ -37,10 +38,6 @@ export function cellMaker(field: Field): CellMaker {
 
 export function isBlank(value: unknown): boolean {
   return value === undefined || value === null || value === "";
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Texts as they are; numbers and booleans as JSON writes them. */

@@ -8,7 +8,8 @@ import { columnName } from "../../domain/oneroster/description.ts";
 import type { EntityType } from "../../domain/oneroster/entity-types.ts";
 import { role as roleTokens, type Version } from "../../domain/oneroster/enumerations.ts";
 import { linkId } from "../../domain/oneroster/link-id.ts";
-import { cellMaker, type CellMaker, isBlank, isObject, metadataCell, referenceCell, textCell } from "./rest-cells.ts";
+import { isObject } from "../oneroster-api/json.ts";
+import { cellMaker, type CellMaker, isBlank, metadataCell, referenceCell, textCell } from "./rest-cells.ts";
 import { isMade, type RestColumn, restColumns } from "./rest-tables.ts";
 
 type Item = Readonly<Record<string, unknown>>;
